@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A call is a value: what to send, and how to read the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import parse_qsl, quote, urlsplit
+
+T = TypeVar("T")
+Json = dict[str, Any]
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
+
+
+def whole(answer: Json) -> Any:
+    """Read an answer as it is."""
+    return answer
+
+
+def at(template: str, *ids: str) -> str:
+    """
+    Fill the ``{}`` of a path with ids, quoted so that none can reach another endpoint.
+
+    :param template: A path such as ``/api/lists/{}/profiles``.
+    :param ids: One id for each ``{}``.
+    :raises ValueError: An id is empty, ``.`` or ``..``: the path would be another endpoint's.
+    """
+    for each in ids:
+        if str(each).strip() in {"", ".", ".."}:
+            message = f"{template} needs an id in place of {{}}, not {each!r}"
+            raise ValueError(message)
+    return template.format(*(quote(str(each), safe="") for each in ids))
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[T]):
+    """
+    One call to Klaviyo.
+
+    :param method: The HTTP method.
+    :param path: The path on Klaviyo's host, its ids quoted (:func:`at`).
+    :param params: The query, unquoted.
+    :param json: The body.
+    :param body: The body as gzip-compressed JSON, in place of ``json``.
+    :param replayable: Whether it may be sent again when nobody knows if it arrived.
+        ``None``: reads and deletes may, everything else may not.
+    :param read: What :meth:`Session.send` makes of the answer.
+    """
+
+    method: Method
+    path: str
+    params: Mapping[str, str | int] = field(default_factory=dict)
+    json: Json | None = None
+    body: bytes | None = field(default=None, repr=False)
+    replayable: bool | None = None
+    read: Callable[[Json], T] = whole
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it twice leaves Klaviyo as sending it once does."""
+        return self.method in {"GET", "DELETE"} if self.replayable is None else self.replayable
+
+    @property
+    def name(self) -> str:
+        """Method and path, for messages."""
+        return f"{self.method} {self.path}"
+
+    def following(self, page: Json) -> Request[T] | None:
+        """
+        Return the request for the page after this one, or ``None`` after the last.
+
+        Only path and query of ``links.next`` are taken: the key never travels to another host.
+        """
+        link = (page.get("links") or {}).get("next")
+        if not link:
+            return None
+        parts = urlsplit(link)
+        return replace(self, path=parts.path, params=dict(parse_qsl(parts.query, keep_blank_values=True)))
