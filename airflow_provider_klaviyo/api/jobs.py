@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs: Klaviyo's bulk operations, many kinds of one shape."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Literal, get_args
+
+from airflow_provider_klaviyo.api import limits
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError, KlaviyoJobFailed, redacted
+from airflow_provider_klaviyo.api.jsonapi import equals, listing
+from airflow_provider_klaviyo.api.request import Json, Request, at
+
+Kind = Literal[
+    "profile-bulk-import",
+    "profile-suppression-bulk-create",
+    "profile-suppression-bulk-delete",
+    "catalog-item-bulk-create",
+    "catalog-item-bulk-update",
+    "catalog-item-bulk-delete",
+    "catalog-variant-bulk-create",
+    "catalog-variant-bulk-update",
+    "catalog-variant-bulk-delete",
+    "catalog-category-bulk-create",
+    "catalog-category-bulk-update",
+    "catalog-category-bulk-delete",
+    "coupon-code-bulk-create",
+    "campaign-send",
+    "campaign-recipient-estimation",
+]
+
+
+class JobStatus(StrEnum):
+    """Where a job stands. There is no failure among them: what failed is counted."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """
+    A job as Klaviyo last told it.
+
+    :param id: Klaviyo's id of it.
+    :param kind: What it does; as :data:`Kind`.
+    :param status: Where it stands.
+    :param total: Rows it has, 0 until Klaviyo has counted them, and where it does not.
+    :param completed: Rows it carried out.
+    :param failed: Rows it refused.
+    :param skipped: Rows there was nothing to do for.
+    """
+
+    id: str
+    kind: str
+    status: JobStatus
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    @classmethod
+    def read(cls, answer: Json) -> Job:
+        """Read the answer of :func:`get`, or of the request that started the job."""
+        return cls.of(answer["data"])
+
+    @classmethod
+    def of(cls, resource: Json) -> Job:
+        """
+        Read a job resource, such as an item of :func:`list_`.
+
+        :raises KlaviyoError: Its status is none this package knows.
+        """
+        told, kind = resource["attributes"], resource["type"].removesuffix("-job")
+        counts = {name: told.get(f"{name}_count") or 0 for name in ("total", "completed", "failed", "skipped")}
+        return cls(resource["id"], kind, _status(told.get("status"), kind), **counts)
+
+    @classmethod
+    def from_data(cls, data: Json) -> Job:
+        """Rebuild what :meth:`as_data` wrote."""
+        return cls(**{**data, "status": JobStatus(data["status"])})
+
+    def as_data(self) -> Json:
+        """Return the job in JSON's own types, for an XCom or a trigger's event."""
+        return {**asdict(self), "status": self.status.value}
+
+    @property
+    def done(self) -> bool:
+        """Whether Klaviyo is through with it."""
+        return self.status in {JobStatus.COMPLETE, JobStatus.CANCELLED}
+
+    def check(self, allowed_failures: int = 0) -> Job:
+        """
+        Return the job, running or done as it should be.
+
+        :param allowed_failures: Rows that may have failed.
+        :raises KlaviyoJobFailed: It was cancelled, or is complete without more rows than that.
+        """
+        if self.status is JobStatus.CANCELLED:
+            raise KlaviyoJobFailed(
+                f"the {self.kind} job {self.id} was cancelled after {self.completed:,} of {self.total:,} rows: start it anew"
+            )
+        if self.status is JobStatus.COMPLETE and self.failed > allowed_failures:
+            where = f"; GET /api/profile-bulk-import-jobs/{self.id}/import-errors names them" if self.kind == "profile-bulk-import" else ""
+            raise KlaviyoJobFailed(
+                f"the {self.kind} job {self.id} is complete, but {self.failed:,} of {self.total:,} rows failed"
+                f" ({allowed_failures:,} allowed){where}"
+            )
+        return self
+
+
+def get(*, kind: Kind, job_id: str) -> Request[Job]:
+    """
+    Read a job.
+
+    https://developers.klaviyo.com/en/reference/get_bulk_import_profiles_job, and alike for the other kinds
+
+    :param kind: What it does.
+    :param job_id: Klaviyo's id of it; of a campaign's jobs, the campaign's.
+    :raises KlaviyoConfigError: Klaviyo has no such kind.
+    """
+    return Request("GET", at("/api/{}-jobs/{}", _known(kind), job_id), read=Job.read)
+
+
+def list_(*, kind: Kind, status: JobStatus | None = None) -> Request[Json]:
+    """
+    Read the jobs of a kind, those of other clients too, page by page: as many a page as Klaviyo gives, newest first where it sorts.
+
+    https://developers.klaviyo.com/en/reference/get_bulk_import_profiles_jobs, and alike for the other kinds
+
+    :param kind: What they do.
+    :param status: Where they stand.
+    :raises KlaviyoConfigError: Klaviyo has no such kind, or does not list it.
+    """
+    path = at("/api/{}-jobs", _known(kind))
+    operation = limits.find("GET", path)
+    if operation is None:
+        raise KlaviyoConfigError(f"Klaviyo does not list {kind} jobs: get one by its id")
+    return listing(
+        path,
+        filter=None if status is None else equals("status", JobStatus(status)),
+        sort="-created_at" if "created_at" in operation.sortable else None,
+        page_size=operation.max_page_size,
+    )
+
+
+def import_errors(*, job_id: str) -> Request[Json]:
+    """
+    Read which rows of a profile import failed, and why, page by page.
+
+    https://developers.klaviyo.com/en/reference/get_errors_for_bulk_import_profiles_job
+
+    :param job_id: Klaviyo's id of the job.
+    """
+    path = at("/api/profile-bulk-import-jobs/{}/import-errors", job_id)
+    operation = limits.find("GET", path)
+    return listing(path, page_size=operation.max_page_size if operation else None)
+
+
+def _known(kind: Kind) -> Kind:
+    if kind not in get_args(Kind):
+        raise KlaviyoConfigError(f"a job's kind is one of {', '.join(get_args(Kind))}")
+    return kind
+
+
+def _status(text: object, kind: str) -> JobStatus:
+    try:
+        return JobStatus(str(text))
+    except ValueError:
+        known = ", ".join(JobStatus)
+        raise KlaviyoError(f"Klaviyo says that a {kind} job is {redacted(repr(text))}; this package knows {known}") from None

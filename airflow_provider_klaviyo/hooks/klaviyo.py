@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An Airflow connection becomes a session with Klaviyo."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from airflow.sdk import BaseHook
+
+from airflow_provider_klaviyo.api import accounts
+from airflow_provider_klaviyo.api.errors import KlaviyoError, KlaviyoUnanswered
+from airflow_provider_klaviyo.api.request import Json, Request, T
+from airflow_provider_klaviyo.session import AsyncSession, Session, open_async_session, open_session
+from airflow_provider_klaviyo.settings import Settings
+
+WARN_BEFORE_DAYS = 90
+# Somebody watches a button.
+IMPATIENT = {"max_attempts": 1, "deadline": 10.0, "timeout": 10.0}
+
+log = logging.getLogger(__name__)
+
+
+class KlaviyoHook(BaseHook):
+    """
+    Talk to Klaviyo as an Airflow connection says.
+
+    In a task::
+
+        with KlaviyoHook().session() as klaviyo:
+            klaviyo.send(lists.create(name="VIP"))
+
+    :param klaviyo_conn_id: A connection of type ``klaviyo``.
+    """
+
+    conn_name_attr = "klaviyo_conn_id"
+    default_conn_name = "klaviyo_default"
+    conn_type = "klaviyo"
+    hook_name = "Klaviyo"
+
+    def __init__(self, klaviyo_conn_id: str = default_conn_name, logger_name: str | None = None) -> None:
+        super().__init__(logger_name=logger_name)
+        self.klaviyo_conn_id = klaviyo_conn_id
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """
+        Open a session for blocking code. Several threads may share it.
+
+        :raises KlaviyoConfigError: The connection cannot work as it is.
+        """
+        settings = Settings.of(self.get_connection(self.klaviyo_conn_id))
+        _warn_when_retiring(settings)
+        with open_session(settings) as session:
+            yield session
+
+    @asynccontextmanager
+    async def asession(self) -> AsyncIterator[AsyncSession]:
+        """
+        Open a session for triggers and other awaiting code.
+
+        :raises KlaviyoConfigError: The connection cannot work as it is.
+        """
+        settings = Settings.of(await self.aget_connection(self.klaviyo_conn_id))
+        _warn_when_retiring(settings)
+        async with open_async_session(settings) as session:
+            yield session
+
+    def send(self, request: Request[T]) -> T:
+        """Send one request in a session of its own."""
+        with self.session() as session:
+            return session.send(request)
+
+    def get_conn(self) -> AbstractContextManager[Session]:
+        """Return what :meth:`session` returns: Airflow's conventional name for it."""
+        return self.session()
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Read the account, for Airflow's Test button: whether that worked, and which account it is or what to do."""
+        try:
+            settings = Settings.of(self.get_connection(self.klaviyo_conn_id))
+            with open_session(settings.model_copy(update=IMPATIENT)) as session:
+                page = session.send(accounts.list_())
+        except KlaviyoUnanswered as error:
+            return False, f"{error}. Check the host of the connection, and that this machine may reach it."
+        except KlaviyoError as error:
+            return False, str(error)
+        return True, f"Connected to {_described(page)}. {_retirement(settings)}"
+
+
+def _described(page: Json) -> str:
+    account = (page.get("data") or [{}])[0]
+    name = account.get("attributes", {}).get("contact_information", {}).get("organization_name")
+    return f"the Klaviyo account {account.get('id', 'without an id')}{f' of {name}' if name else ''}"
+
+
+def _days_left(settings: Settings) -> int:
+    return (settings.retires - datetime.now(UTC).date()).days
+
+
+def _retirement(settings: Settings) -> str:
+    days = _days_left(settings)
+    if days > 0:
+        return f"The API revision {settings.revision} retires on {settings.retires}, in {days} days."
+    return f"The API revision {settings.revision} retired on {settings.retires}: set a newer one, or none for this package's own."
+
+
+@lru_cache(maxsize=256)
+def _warn_when_retiring(settings: Settings) -> None:
+    """Warn of a revision about to retire: once a process, whence the cache."""
+    if _days_left(settings) < WARN_BEFORE_DAYS:
+        log.warning("The connection %r: %s", settings.conn_id, _retirement(settings))

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The ledger: which events were sent before, across loads.
+
+Klaviyo refuses a whole bulk request for one ``unique_id`` it has seen, or drops the row in silence; which, nobody says.
+So a bulk request carries only ids never sent. Each load keeps files of its own, and so disturbs no other's:
+``<day>-<load>.doubt`` with all its ids before the first request, ``<day>-<load>.accepted`` with those that Klaviyo took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from airflow_provider_klaviyo.loading.seen import WIDTH, Seen
+
+if TYPE_CHECKING:
+    from airflow_provider_klaviyo.loading.plan import Folder
+
+
+class Sent(IntEnum):
+    """What the ledger knows of an event."""
+
+    DOUBT = 1
+    """It was about to be sent; nobody wrote down that Klaviyo took it."""
+    ACCEPTED = 2
+
+
+class Ledger:
+    """
+    The ids of sent events in a folder.
+
+    :param folder: The folder of one account.
+    :param window: How long ids are kept.
+    """
+
+    def __init__(self, folder: Folder, window: timedelta) -> None:
+        self._folder, self._window = folder, window
+
+    def read(self, into: Seen, *, load_id: str, now: datetime | None = None) -> None:
+        """
+        Read what earlier loads have sent.
+
+        :param into: Where the ids go, each with a :class:`Sent`; accepted wins over doubt.
+        :param load_id: This load, whose own files are left out.
+        :param now: The time from which the window counts.
+        """
+        oldest = f"{(now or datetime.now(UTC)) - self._window:%Y%m%d}"
+        paths = [path for path in self._files() if load_id not in path.name]
+        for path in paths:
+            if path.name[:8] < oldest:
+                path.unlink()
+        for how in (Sent.DOUBT, Sent.ACCEPTED):
+            for path in paths:
+                if path.name.endswith(f".{how.name.lower()}") and path.name[:8] >= oldest:
+                    packed = path.read_bytes()
+                    into.update((packed[at : at + WIDTH] for at in range(0, len(packed), WIDTH)), how)
+
+    def begin(self, load_id: str, identities: Iterable[bytes]) -> None:
+        """Write down what a load is about to send."""
+        self._write(load_id, Sent.DOUBT, identities)
+
+    def finish(self, load_id: str, accepted: Iterable[bytes], doubtful: Iterable[bytes]) -> None:
+        """Write down what Klaviyo took of it, and what nobody knows."""
+        self._write(load_id, Sent.ACCEPTED, accepted)
+        self._write(load_id, Sent.DOUBT, doubtful)
+
+    def _write(self, load_id: str, how: Sent, identities: Iterable[bytes]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        known = [path.name[:8] for path in self._files() if load_id in path.name]
+        day = known[0] if known else f"{datetime.now(UTC):%Y%m%d}"
+        path = self._folder / f"{day}-{load_id}.{how.name.lower()}"
+        packed = b"".join(identities)
+        if packed:
+            path.write_bytes(packed)
+        elif path.exists():
+            path.unlink()
+
+    def _files(self) -> Iterator[Folder]:
+        yield from (self._folder.iterdir() if self._folder.exists() else ())

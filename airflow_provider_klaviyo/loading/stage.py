@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The stage: every batch as it will be sent, lying ready before the first request.
+
+Whoever goes on with a load reads the stage and never the source again: the source may have changed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from airflow_provider_klaviyo.loading.plan import Folder
+from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome
+from airflow_provider_klaviyo.loading.seen import WIDTH
+
+
+@dataclass(slots=True)
+class Manifest:
+    """
+    What staging found.
+
+    :param read: Rows read from the source.
+    :param reasons: Rows that ended while staging, by ``fate: code``.
+    :param dropped: Optional fields left out, by ``field: reason``.
+    :param batches: The batches in order, each with its number of rows.
+    :param outcome_files: How many files hold the rows that ended while staging.
+    :param staged_at: When, as ISO 8601: the age of events counts from it.
+    """
+
+    read: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    batches: dict[str, int] = field(default_factory=dict)
+    outcome_files: int = 0
+    staged_at: str = ""
+
+    def count(self, outcome: Outcome) -> None:
+        """Count a row that ended while staging."""
+        reason = f"{outcome.fate}: {outcome.code}"
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
+    def ended(self, fate: Fate) -> int:
+        """Return how many rows ended so while staging."""
+        return sum(count for reason, count in self.reasons.items() if reason.startswith(f"{fate}: "))
+
+
+class Stage:
+    """
+    The files of one load.
+
+    :param folder: The load's own folder.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    def create(self) -> None:
+        """Make the folder, empty."""
+        self.remove()
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, name: str, body: bytes, keys: list[str], identities: Iterable[bytes]) -> None:
+        """
+        Lay a batch ready.
+
+        :param name: The batch's name.
+        :param body: The compressed body.
+        :param keys: The keys of its rows, in order.
+        :param identities: What its rows are, in order.
+        """
+        (self.folder / f"{name}.keys.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, keys)).encode(), 1))
+        (self.folder / f"{name}.ids").write_bytes(b"".join(identities))
+        (self.folder / f"{name}.json.gz").write_bytes(body)
+
+    def body(self, name: str) -> bytes:
+        """Return a batch's body, compressed."""
+        return bytes((self.folder / f"{name}.json.gz").read_bytes())
+
+    def keys(self, name: str) -> list[str]:
+        """Return the keys of a batch's rows."""
+        return [json.loads(line) for line in gzip.decompress((self.folder / f"{name}.keys.gz").read_bytes()).decode().splitlines()]
+
+    def identities(self, name: str) -> list[bytes]:
+        """Return what a batch's rows are."""
+        packed = (self.folder / f"{name}.ids").read_bytes()
+        return [packed[at : at + WIDTH] for at in range(0, len(packed), WIDTH)]
+
+    def put_outcomes(self, name: str, outcomes: Iterable[Outcome]) -> None:
+        """Write down which rows were not loaded, and why."""
+        lines = "".join(json.dumps(each.as_json(), ensure_ascii=False) + "\n" for each in outcomes)
+        (self.folder / f"{name}.outcomes.jsonl.gz").write_bytes(gzip.compress(lines.encode(), 1))
+
+    def outcomes(self, name: str) -> Iterator[Json]:
+        """Yield the rows of a batch that were not loaded."""
+        path = self.folder / f"{name}.outcomes.jsonl.gz"
+        if path.exists():
+            yield from map(json.loads, gzip.decompress(path.read_bytes()).decode().splitlines())
+
+    def put_manifest(self, manifest: Manifest) -> None:
+        """Write down what staging found."""
+        (self.folder / "manifest.json").write_bytes(json.dumps(asdict(manifest)).encode())
+
+    def manifest(self) -> Manifest:
+        """Return what staging found."""
+        return Manifest(**json.loads((self.folder / "manifest.json").read_bytes()))
+
+    def remove(self) -> None:
+        """Delete the folder with all that is in it."""
+        if self.folder.exists():
+            for path in list(self.folder.iterdir()):
+                path.unlink()
+            _rmdir(self.folder)
+
+
+def _rmdir(folder: Any) -> None:
+    """Delete an empty folder; object storage has none, and says so in its own way."""
+    try:
+        folder.rmdir()
+    except (FileNotFoundError, NotImplementedError):
+        return

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Python values as Klaviyo takes them in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+from uuid import UUID
+
+MAX_DEPTH = 10
+MAX_ITEMS = 4_000
+MAX_TEXT = 100_000
+LONGEST_INT = 2**63
+
+
+class Unfit(ValueError):
+    """
+    A value that Klaviyo cannot take.
+
+    :param code: A short name of the reason, to count by.
+    :param reason: A sentence, without the value.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        self.code, self.reason = code, reason
+        super().__init__(reason)
+
+
+def fit(value: Any, depth: int = 1) -> Any:
+    """
+    Return a value as JSON can carry it and Klaviyo takes it.
+
+    :param value: What a database driver or a mapping gave: also ``Decimal``, ``datetime``, ``UUID``, tuples and sets.
+    :param depth: How deep it lies; Klaviyo takes 10 levels.
+    :raises Unfit: It is no number (NaN), has no time zone, is too long, too deep, or nothing JSON has a form for.
+    """
+    match value:
+        case None | bool():
+            return value
+        case str():
+            if len(value) > MAX_TEXT // 4 and len(value.encode()) > MAX_TEXT:
+                raise Unfit("text_too_long", "a text is longer than 100 KB")
+            return value
+        case int():
+            if not -LONGEST_INT <= value < LONGEST_INT:
+                raise Unfit("number_too_large", "a whole number does not fit in 64 bits: map it to text")
+            return value
+        case float():
+            if not isfinite(value):
+                raise Unfit("not_a_number", "the value is not a number (NaN or infinite)")
+            return value
+        case Decimal():
+            if not value.is_finite():
+                raise Unfit("not_a_number", "the value is not a number (NaN or infinite)")
+            return float(value)
+        case datetime():
+            if value.tzinfo is None:
+                raise Unfit("naive_time", "a time has no time zone: make it aware, or map it with iso8601")
+            return value.isoformat()
+        case date():
+            return value.isoformat()
+        case UUID():
+            return str(value)
+        case Mapping():
+            _deeper(value, depth)
+            return {str(key): fit(each, depth + 1) for key, each in value.items()}
+        case list() | tuple() | set() | frozenset():
+            _deeper(value, depth)
+            return [fit(each, depth + 1) for each in value]
+    raise Unfit("no_json_form", f"a {type(value).__name__} has no form in JSON: map it with a convert_function")
+
+
+def _deeper(value: Any, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise Unfit("too_deep", f"the value is nested deeper than {MAX_DEPTH} levels")
+    if len(value) > MAX_ITEMS:
+        raise Unfit("list_too_long", f"the value has more than {MAX_ITEMS:,} items")

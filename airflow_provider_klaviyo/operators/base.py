@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all operators share: one request, sent once in effect, and no retry of what cannot succeed."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.sdk import RetryDecision, RetryPolicy
+
+from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoError, KlaviyoInDoubt, KlaviyoUnanswered
+from airflow_provider_klaviyo.api.request import Json, Request
+from airflow_provider_klaviyo.operators.fields import Airflows, DeclaredOperator, Personal, Verbatim
+from airflow_provider_klaviyo.operators.journal import Journal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow.sdk import Context
+
+    from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
+    from airflow_provider_klaviyo.session import Session
+
+__all__ = ["Airflows", "DeclaredOperator", "Journal", "KlaviyoOperator", "KlaviyoRetryPolicy", "Personal", "Verbatim"]
+
+T = TypeVar("T")
+
+
+class KlaviyoRetryPolicy(RetryPolicy):
+    """Fail at once where another try would end the same way (a wrong key, a refused body); otherwise follow ``retries``."""
+
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None) -> RetryDecision:  # noqa: ARG002
+        """Judge by the exception's attribute ``permanent``."""
+        if getattr(exception, "permanent", False) is True:
+            return RetryDecision.fail(reason="another try would end the same way")
+        return RetryDecision.default()
+
+
+class KlaviyoOperator(DeclaredOperator):
+    """
+    Send one request to Klaviyo.
+
+    A subclass declares its parameters as fields and says in :meth:`request` which request they make. Fields are templated.
+
+    :param klaviyo_conn_id: The Airflow connection with the account's private key.
+    :param retry_policy: What to do with a failed try; by default, errors that would come again are not retried.
+    """
+
+    klaviyo_conn_id: str = "klaviyo_default"
+    retry_policy: Airflows[RetryPolicy | None] = KlaviyoRetryPolicy()
+
+    @property
+    def hook(self) -> KlaviyoHook:
+        """The hook of the connection."""
+        from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
+
+        return KlaviyoHook(self.klaviyo_conn_id)
+
+    def request(self) -> Request[Any]:
+        """Make the request from the rendered fields."""
+        raise NotImplementedError
+
+    def result(self, answer: Any) -> Any:
+        """Make what the task returns from the answer; by default the resource in it."""
+        return answer.get("data", answer) if isinstance(answer, dict) else answer
+
+    def recall(self, klaviyo: Session, request: Request[T], since: datetime) -> T | None:  # noqa: ARG002
+        """
+        Find out what became of a request that was sent and not answered, in an earlier try of the task.
+
+        :param klaviyo: An open session.
+        :param request: The request.
+        :param since: When it was sent.
+        :return: The answer it would have had, or ``None`` where it was certainly not carried out.
+        :raises KlaviyoInDoubt: Nothing in Klaviyo can tell.
+        """
+        raise KlaviyoInDoubt(
+            f"{request.name} was sent at {since:%Y-%m-%d %H:%M:%S} UTC and not answered: whether Klaviyo carried it out is not known,"
+            " and sending it again might do it twice. Look in Klaviyo; if it was not carried out, clear this task to send it again,"
+            " else mark it as success."
+        )
+
+    def reread(self, klaviyo: Session, done: Json) -> Any:  # noqa: ARG002
+        """
+        Return the answer of a request that an earlier try of the task has carried out.
+
+        :param klaviyo: An open session.
+        :param done: Type and id of what it answered, as far as it had any.
+        """
+        self.log.info("An earlier try of this task has done it: its type and id are returned.")
+        return {"data": done}
+
+    def execute(self, context: Context) -> Any:
+        """Send the request, and return what :meth:`result` makes of the answer."""
+        journal = Journal(context)
+        with self.hook.session() as klaviyo:
+            result = self.result(self.send(klaviyo, self.request(), journal))
+        journal.close()
+        return result
+
+    def send(self, klaviyo: Session, request: Request[T], journal: Journal) -> T:
+        """
+        Send a request; one that may not be repeated is sent once in effect, over all tries of the task.
+
+        :param klaviyo: An open session.
+        :param request: The request.
+        :param journal: The task's journal: intent is noted before, and an outcome that stays unknown is left standing there.
+        :raises KlaviyoInDoubt: An earlier try sent it, got no answer, and :meth:`recall` cannot tell.
+        """
+        if request.repeatable:
+            return klaviyo.send(request)
+        if (done := journal.get("done")) is not None:
+            return self.reread(klaviyo, done)
+        answer = self._recalled(klaviyo, request, journal)
+        if answer is None:
+            journal.intend()
+            try:
+                answer = klaviyo.send(request)
+            except KlaviyoError as error:
+                if not _outcome_unknown(error):
+                    journal.withdraw()
+                raise
+        journal.write(sent_at=None, done=_identity(answer))
+        return answer
+
+    def _recalled(self, klaviyo: Session, request: Request[T], journal: Journal) -> T | None:
+        if (since := journal.intended_at) is None:
+            return None
+        try:
+            return self.recall(klaviyo, request, since)
+        except KlaviyoInDoubt:
+            journal.close()  # a person has been told: clearing the task is their word to send it again
+            raise
+
+
+def _outcome_unknown(error: KlaviyoError) -> bool:
+    """Say whether a request that ended so may have been carried out."""
+    match error:
+        case KlaviyoUnanswered():
+            return error.sent
+        case KlaviyoApiError():
+            return error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return False
+
+
+def _identity(answer: Any) -> Json:
+    """Return what the journal keeps of an answer: type and id, nothing about people."""
+    data = answer.get("data") if isinstance(answer, dict) else None
+    return {key: data[key] for key in ("type", "id") if key in data} if isinstance(data, dict) else {}

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a task has done so far, kept by Airflow across its tries, so that nothing is sent twice."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+KEY = "klaviyo"
+
+
+class Journal:
+    """
+    One task's record in Airflow's task state store. It holds ids and times, never a person.
+
+    A retry reads what the try before it wrote. A task that is cleared after it has succeeded, or after it has said that it
+    cannot know, starts anew; one that is cleared after another failure goes on. Where Airflow offers no store (a plain call
+    of ``execute``), it lasts as long as the object.
+
+    :param context: The context of the running task.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._store: Any = context.get("task_state_store")
+        # A clear by a person raises max_tries, a retry does not: that tells them apart.
+        self._epoch = getattr(context.get("ti"), "max_tries", None)
+        kept = self._store.get(KEY) if self._store else None
+        anew = not kept or (kept["closed"] and kept["epoch"] != self._epoch)
+        self._record: dict[str, Any] = {} if anew else dict(kept["record"])
+
+    def get(self, key: str) -> Any:
+        """Return what stands under a key, or ``None``."""
+        return self._record.get(key)
+
+    def intend(self) -> None:
+        """Note that a request is about to leave. It fails where another try of this task has taken over."""
+        self.write(sent_at=datetime.now(timezone.utc).isoformat())
+
+    @property
+    def intended_at(self) -> datetime | None:
+        """When a request left whose outcome is not known, or ``None``."""
+        sent_at = self._record.get("sent_at")
+        return datetime.fromisoformat(sent_at) if sent_at else None
+
+    def withdraw(self) -> None:
+        """Note that what was sent has certainly not been carried out."""
+        self.write(sent_at=None)
+
+    def write(self, **entries: Any) -> None:
+        """Keep entries beside those that are there; ``None`` takes one away."""
+        self._record = {key: value for key, value in {**self._record, **entries}.items() if value is not None}
+        self._save(closed=False)
+
+    def close(self) -> None:
+        """Note that this is finished: the next run of the task, which a person asked for, starts anew."""
+        self._save(closed=True)
+
+    def _save(self, *, closed: bool) -> None:
+        if self._store is None:
+            return
+        from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+        self._store.set(KEY, {"epoch": self._epoch, "closed": closed, "record": self._record}, retention=NEVER_EXPIRE)

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``/api/lists``: lists, and who is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_provider_klaviyo.sandbox.klaviyo import checks, documents, profiles
+from airflow_provider_klaviyo.sandbox.klaviyo.calls import Answer, Call, answers
+from airflow_provider_klaviyo.sandbox.klaviyo.database import iso, iso_seconds, token
+from airflow_provider_klaviyo.sandbox.klaviyo.listing import Where, read_page
+from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, invalid, not_found
+
+Json = dict[str, Any]
+COLUMNS = "l.id, l.name, l.opt_in_process, l.created, l.updated"
+OPT_IN = ("double_opt_in", "single_opt_in")
+MEMBERS_A_CALL = 1000
+INCLUDE = ("tags", "flow-triggers")
+
+
+def render(call: Call, row: Sequence[Any], *, written: bool = False, include: Sequence[str] = ()) -> Json:
+    """Return a list; ``written`` says that it was changed just now, when the time of change is told more exactly."""
+    identifier, name, opt_in, created, updated = row
+    attributes: Json = {
+        "name": name,
+        "created": iso_seconds(created),
+        "updated": iso(updated) if written else iso_seconds(updated),
+        "opt_in_process": opt_in,
+    }
+    if "profile_count" in (*call.query.additional.get("list", ()), *(call.query.fields.get("list") or ())):
+        count = "SELECT count(*) FROM members WHERE list_id = ?"
+        attributes["profile_count"] = call.state.db.execute(count, (identifier,)).fetchone()[0]
+    data = {word: [] for word in include}
+    return documents.resource(call.base, "list", identifier, documents.pick(attributes, call.fields("list")), data=data)
+
+
+def load(call: Call, list_id: str) -> Sequence[Any]:
+    """Read a list's :data:`COLUMNS`, or refuse with 404."""
+    row = call.state.db.execute(f"SELECT {COLUMNS} FROM lists l WHERE l.id = ?", (list_id,)).fetchone()  # noqa: S608 - our own names
+    if row is None:
+        raise not_found(f"A list with id `{list_id}` does not exist.")
+    return row  # type: ignore[no-any-return]
+
+
+def of_profile(call: Call, profile_id: str) -> list[Json]:
+    """Return the lists that a profile is in."""
+    sql = f"SELECT {COLUMNS} FROM members m JOIN lists l ON l.id = m.list_id WHERE m.profile_id = ? ORDER BY l.id"  # noqa: S608 - our own names
+    return [render(call, row) for row in call.state.db.execute(sql, (profile_id,))]
+
+
+@answers("get_lists", fields=("list", "tag", "flow"), include=INCLUDE)
+def get_lists(call: Call) -> Answer:
+    """List lists."""
+    where = Where()
+    for term in call.query.terms:
+        if term.field in {"created", "updated"}:
+            where.moment(f"l.{term.field}", term)
+        else:
+            where.text(f"l.{term.field}", term)
+    rows, following = read_page(
+        call,
+        source="lists l",
+        columns=COLUMNS,
+        where=where,
+        key=f"l.{call.query.sort or 'id'}",
+        identifier="l.id",
+        descending=call.query.descending,
+    )
+    data = [render(call, row, include=call.query.include) for row in rows]
+    return Answer(200, call.page(data, following, [] if call.query.include else None))
+
+
+@answers("get_list", fields=("list", "tag", "flow"), include=INCLUDE, additional={"list": ("profile_count",)})
+def get_list(call: Call) -> Answer:
+    """Read one list."""
+    data = render(call, load(call, call.ids[0]), include=call.query.include)
+    return Answer(200, call.document(data, [] if call.query.include else None))
+
+
+@answers("create_list", fields=("list",))
+def create_list(call: Call) -> Answer:
+    """Make a list."""
+    given = _body(call, required=("name",))
+    list_id, now = token(6), call.state.now()
+    row = (list_id, given["name"], given.get("opt_in_process") or "single_opt_in", now, now)
+    call.state.db.execute("INSERT INTO lists VALUES (?, ?, ?, ?, ?)", row)
+    return Answer(201, call.document(render(call, row, written=True)))
+
+
+@answers("update_list", fields=("list",))
+def update_list(call: Call) -> Answer:
+    """Change a list's name or opt-in process."""
+    given = _body(call, identifier=call.ids[0])
+    _, name, opt_in, created, _ = load(call, call.ids[0])
+    row = (call.ids[0], given.get("name") or name, given.get("opt_in_process") or opt_in, created, call.state.now())
+    call.state.db.execute("REPLACE INTO lists VALUES (?, ?, ?, ?, ?)", row)
+    return Answer(200, call.document(render(call, row, written=True)))
+
+
+@answers("delete_list")
+def delete_list(call: Call) -> Answer:
+    """Delete a list; the profiles stay."""
+    load(call, call.ids[0])
+    with call.state.transaction():
+        call.state.db.execute("DELETE FROM lists WHERE id = ?", call.ids)
+        call.state.db.execute("DELETE FROM members WHERE list_id = ?", call.ids)
+    return Answer(204)
+
+
+@answers("get_profiles_for_list", fields=("profile",), additional=profiles.ADDITIONAL)
+def get_profiles_for_list(call: Call) -> Answer:
+    """List the profiles of a list."""
+    rows, following = _members(call, f"m.joined, {profiles.COLUMNS}")
+    return Answer(200, call.page([profiles.render(call, row, joined=joined) for joined, *row in rows], following))
+
+
+@answers("get_profile_ids_for_list")
+def get_profile_ids_for_list(call: Call) -> Answer:
+    """List the ids of a list's profiles."""
+    rows, following = _members(call, "p.id")
+    return Answer(200, call.page([documents.identity("profile", row[0]) for row in rows], following))
+
+
+@answers("add_profiles_to_list")
+def add_profiles_to_list(call: Call) -> Answer:
+    """Put profiles into a list, those that are in it included."""
+    ids, now = _profile_ids(call), call.state.now()
+    with call.state.transaction():
+        call.state.db.executemany("INSERT OR IGNORE INTO members VALUES (?, ?, ?)", [(call.ids[0], each, now) for each in ids])
+    return Answer(204)
+
+
+@answers("remove_profiles_from_list")
+def remove_profiles_from_list(call: Call) -> Answer:
+    """Take profiles out of a list, those that are not in it included."""
+    ids = _profile_ids(call)
+    with call.state.transaction():
+        call.state.db.executemany("DELETE FROM members WHERE list_id = ? AND profile_id = ?", [(call.ids[0], each) for each in ids])
+    return Answer(204)
+
+
+def _members(call: Call, columns: str) -> tuple[list[tuple[Any, ...]], list[Any] | None]:
+    load(call, call.ids[0])
+    where = Where()
+    where.add("m.list_id = ?", call.ids[0])
+    for term in call.query.terms:
+        match term.field:
+            case "joined_group_at":
+                where.moment("m.joined", term)
+            case "email" | "phone_number":
+                where.text(f"p.{term.field}", term, lower=term.field == "email")
+            case _:
+                where.add("0")  # nobody has a push token, nobody was tracked
+    source = "members m JOIN profiles p ON p.id = m.profile_id"
+    return read_page(
+        call, source=source, columns=columns, where=where, key="m.joined", identifier="m.profile_id", descending=call.query.descending
+    )
+
+
+def _profile_ids(call: Call) -> list[str]:
+    load(call, call.ids[0])
+    problems: list[Problem] = []
+    named = checks.keys(call.body, "", problems, required=("data",))
+    if named and checks.items(call.body["data"], "/data", problems, at_most=MEMBERS_A_CALL, noun="profile"):
+        for at, each in enumerate(call.body["data"]):
+            if checks.keys(each, f"/data/{at}", problems, required=("type", "id")):
+                checks.typed(each["type"], "profile", f"/data/{at}", problems)
+                if not isinstance(each["id"], str):
+                    problems.append(Problem("Expected a string.", f"/data/{at}/id"))
+    call.refuse(problems)
+    ids = [each["id"] for each in call.body["data"]]
+    for each in ids:
+        profiles.load(call, each)
+    return ids
+
+
+def _body(call: Call, *, required: Sequence[str] = (), identifier: str | None = None) -> Json:
+    problems: list[Problem] = []
+    names = ("type", "attributes") if identifier is None else ("type", "id", "attributes")
+    if checks.keys(call.body, "", problems, required=("data",)) and checks.keys(call.body["data"], "/data", problems, required=names):
+        checks.typed(call.body["data"]["type"], "list", "/data", problems)
+        given = call.body["data"]["attributes"]
+        optional = [each for each in ("name", "opt_in_process") if each not in required]
+        if checks.keys(given, "/data/attributes", problems, required=required, optional=optional):
+            name, opt_in = given.get("name"), given.get("opt_in_process")
+            if "name" in required and (not isinstance(name, str) or not name.strip()):
+                problems.append(Problem("Expected a string that is not empty.", "/data/attributes/name"))
+            elif name is not None and not isinstance(name, str):
+                problems.append(Problem("Expected a string.", "/data/attributes/name"))
+            if opt_in is not None and opt_in not in OPT_IN:
+                problems.append(Problem(f"Must be one of {', '.join(OPT_IN)}.", "/data/attributes/opt_in_process"))
+    call.refuse(problems)
+    if identifier is not None and call.body["data"]["id"] != identifier:
+        raise invalid("The id in the body must be that of the path.", "/data/id")
+    return call.body["data"]["attributes"]  # type: ignore[no-any-return]

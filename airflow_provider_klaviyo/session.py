@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Send requests, blocking or awaiting, under one policy.
+
+The only module of the Klaviyo side that knows the HTTP library, so that changing it is a matter of this file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Generic
+
+import httpx
+from tenacity import AsyncRetrying, Retrying
+
+from airflow_provider_klaviyo import __version__
+from airflow_provider_klaviyo.api import limits
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError, KlaviyoUnanswered, redacted, refusal
+from airflow_provider_klaviyo.api.request import Json, Request, T
+from airflow_provider_klaviyo.pacing import Pacer, Turn, pacer_of
+from airflow_provider_klaviyo.retries import Retries, seconds_to_wait
+
+if TYPE_CHECKING:
+    from airflow_provider_klaviyo.settings import Settings
+
+MEDIA_TYPE = "application/vnd.api+json"
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+HOSTS: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """
+    Sends requests, blocking. Several threads may share one.
+
+    :param requests: What was sent, as ``{"GET /api/lists": n, "429": n}``.
+    """
+
+    client: httpx.Client
+    line: Line
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def requests(self) -> Counter[str]:
+        """What was sent, by method and path template, and how often the answer was 429."""
+        return self.line.requests
+
+    def send(self, request: Request[T]) -> T:
+        """
+        Send a request and return what it reads from the answer.
+
+        :raises KlaviyoApiError: Klaviyo will not do it.
+        :raises KlaviyoUnanswered: No answer came; ``sent`` says whether it may have been carried out.
+        :raises KlaviyoLimitSpent: The limits leave no room before the deadline.
+        """
+        call = Call(self.line, request)
+        for attempt in Retrying(**call.retries.policy(), sleep=self.sleep):
+            with attempt, call.turn() as turn:
+                for pause in turn:
+                    self.sleep(pause)
+                return call.read(self.client.send(call.write(self.client)), turn)
+        raise AssertionError(UNREACHABLE)
+
+    def walk(self, request: Request[Json] | None) -> Iterator[Json]:
+        """Yield the items of a page and of all that follow it."""
+        seen: set[int] = set()
+        while request:
+            page = self.send(once(request, seen))
+            yield from page.get("data") or []
+            request = request.following(page)
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncSession:
+    """Sends requests, awaiting. Otherwise a :class:`Session`."""
+
+    client: httpx.AsyncClient
+    line: Line
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def requests(self) -> Counter[str]:
+        """What was sent, by method and path template, and how often the answer was 429."""
+        return self.line.requests
+
+    async def send(self, request: Request[T]) -> T:
+        """Send a request and return what it reads from the answer, or raise as :meth:`Session.send` does."""
+        call = Call(self.line, request)
+        async for attempt in AsyncRetrying(**call.retries.policy(), sleep=self.sleep):
+            with attempt, call.turn() as turn:
+                for pause in turn:
+                    await self.sleep(pause)
+                return call.read(await self.client.send(call.write(self.client)), turn)
+        raise AssertionError(UNREACHABLE)
+
+    async def walk(self, request: Request[Json] | None) -> AsyncIterator[Json]:
+        """Yield the items of a page and of all that follow it."""
+        seen: set[int] = set()
+        while request:
+            page = await self.send(once(request, seen))
+            for item in page.get("data") or []:
+                yield item
+            request = request.following(page)
+
+
+@contextmanager
+def open_session(
+    settings: Settings,
+    *,
+    pacer: Pacer | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    transport: httpx.BaseTransport | None = None,
+) -> Iterator[Session]:
+    """
+    Open a session and close its connections at the end.
+
+    :param settings: Where to and as whom.
+    :param pacer: Another pace than the one that all sessions of the account share.
+    :param sleep: How to wait.
+    :param transport: Another way to Klaviyo than the network.
+    """
+    with httpx.Client(**_client(settings), transport=transport) as client:
+        yield Session(client, Line(settings, pacer or pacer_of(settings)), sleep)
+
+
+@asynccontextmanager
+async def open_async_session(
+    settings: Settings,
+    *,
+    pacer: Pacer | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> AsyncIterator[AsyncSession]:
+    """Open an awaiting session; the parameters are those of :func:`open_session`."""
+    async with httpx.AsyncClient(**_client(settings), transport=transport) as client:
+        yield AsyncSession(client, Line(settings, pacer or pacer_of(settings)), sleep)
+
+
+# ── what both share: no waiting, no sending ─────────────────────────────────────────
+
+UNREACHABLE = "tenacity either returns an attempt or raises"
+
+
+@dataclass(slots=True)
+class Line:
+    """
+    What one session knows.
+
+    :param plain: Klaviyo does not take compressed bodies: it answered 415.
+    """
+
+    settings: Settings
+    pacer: Pacer
+    requests: Counter[str] = field(default_factory=Counter)
+    plain: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def count(self, name: str) -> None:
+        """Count a request."""
+        with self.lock:
+            self.requests[name] += 1
+
+
+class Call(Generic[T]):
+    """One request on its way, with all its attempts."""
+
+    def __init__(self, line: Line, request: Request[T]) -> None:
+        self.line, self.request, self.settings = line, request, line.settings
+        if not request.path.startswith("/") or request.path.startswith("//") or not request.path.isprintable():
+            message = f"A request goes to a path on {self.settings.base_url}, such as /api/lists: {redacted(request.path)!r} is none."
+            raise KlaviyoConfigError(message)
+        self.operation = limits.find(request.method, request.path)
+        self.name = f"{request.method} {self.operation.path}" if self.operation else request.name.partition("?")[0]
+        clock = line.pacer.clock
+        self.deadline = clock() + self.settings.deadline
+        self.retries = Retries(request.repeatable, self.settings.max_attempts, self.deadline, clock)
+
+    @contextmanager
+    def turn(self) -> Iterator[Turn]:
+        """Queue for one attempt, and turn the library's network errors into ours."""
+        share, until = self.settings.rate_share, self.deadline
+        try:
+            with self.line.pacer.turn(self.name, self.operation, share=share, until=until) as turn:
+                yield turn
+        except httpx.RequestError as error:
+            cause = f"{type(error).__name__} {redacted(str(error))}".strip()
+            # Without the library's error behind it, which carries the request and with it the key.
+            raise KlaviyoUnanswered(self.request.name, sent=not isinstance(error, NOT_SENT), cause=cause) from None
+
+    def write(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
+        """Put the request into the library's words."""
+        body, headers = self.request.body, {}
+        self.retries.compressed = body is not None and not self.line.plain
+        if body is not None:
+            headers = {"Content-Type": MEDIA_TYPE} | ({"Content-Encoding": "gzip"} if self.retries.compressed else {})
+            body = body if self.retries.compressed else gzip.decompress(body)
+        elif self.request.json is not None:
+            headers = {"Content-Type": MEDIA_TYPE}
+        self.line.count(self.name)
+        return client.build_request(
+            self.request.method,
+            self.settings.base_url + self.request.path,
+            params=self.request.params or None,
+            json=self.request.json if body is None else None,
+            content=body,
+            headers=headers,
+        )
+
+    def read(self, response: httpx.Response, turn: Turn) -> T:
+        """Read an answer, or raise what it says."""
+        answer, sound = _parsed(response)
+        turn.learn(response.headers.get("ratelimit-limit", ""), response.headers.get("ratelimit-remaining", ""))
+        if response.is_success and not sound:
+            raise KlaviyoUnanswered(self.request.name, sent=True, cause=f"{response.status_code} with a body that is no JSON object")
+        if response.is_success or self._gone_already(response):
+            return self.request.read(answer if response.is_success else {})
+        retry_after = seconds_to_wait(response.headers.get("retry-after", ""))
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            self.line.count("429")
+            turn.hold(retry_after)
+        if response.status_code == HTTPStatus.UNSUPPORTED_MEDIA_TYPE and self.retries.compressed:
+            self.line.plain = True
+        raise refusal(self.request, response.status_code, answer, conn_id=self.settings.conn_id, retry_after=retry_after)
+
+    def _gone_already(self, response: httpx.Response) -> bool:
+        """Tell whether an earlier attempt of this DELETE may be why there is nothing left to delete."""
+        return self.request.method == "DELETE" and response.status_code == HTTPStatus.NOT_FOUND and self.retries.doubtful
+
+
+def once(request: Request[Json], seen: set[int]) -> Request[Json]:
+    """
+    Return the request of a page, but for one that was read before.
+
+    :param seen: The pages read; the request is added.
+    :raises KlaviyoError: Klaviyo's links go round in a circle.
+    """
+    page = hash((request.path, *request.params.items()))
+    if page in seen:
+        message = f"{request.name} links to a page that was read before: reading on would never end."
+        raise KlaviyoError(message)
+    seen.add(page)
+    return request
+
+
+def _parsed(response: httpx.Response) -> tuple[Json, bool]:
+    """Parse a body, and tell whether it was a JSON object or empty. Error pages of proxies are neither."""
+    if not response.content.strip():
+        return {}, True
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if isinstance(answer, dict):
+        return answer, True
+    if response.is_redirect:
+        said = "redirect", "redirects are not followed, lest the key travels: check the host of the connection"
+    else:
+        said = "not_json", f"the answer was {response.headers.get('content-type') or 'of unknown type'} instead of JSON"
+    return {"errors": [{"code": said[0], "detail": said[1]}]}, False
+
+
+def _client(settings: Settings) -> Json:
+    """Return what both of the library's clients are made with."""
+    HOSTS.add(_origin(httpx.URL(settings.base_url)))
+    return {
+        "headers": {
+            "Authorization": f"Klaviyo-API-Key {settings.key}",
+            "revision": settings.revision,
+            "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1",
+            "Accept": MEDIA_TYPE,
+            "User-Agent": f"airflow-provider-klaviyo/{__version__}",
+        },
+        "timeout": httpx.Timeout(settings.timeout, connect=min(settings.timeout, 15)),
+        "limits": httpx.Limits(max_connections=100, max_keepalive_connections=32),
+        "follow_redirects": False,
+        "verify": _tls(),
+        # A proxy is for Klaviyo, not for a sandbox on this machine.
+        "trust_env": not settings.loopback,
+    }
+
+
+@cache
+def _tls() -> Any:
+    """Read the trusted certificates once a process: it takes longer than a request."""
+    return httpx.create_ssl_context()
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    """Keep the library's line per request out of the log: queries such as ``filter`` name people."""
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    return not any(isinstance(each, httpx.URL) and _origin(each) in HOSTS for each in arguments)
+
+
+def _origin(url: httpx.URL) -> str:
+    return f"{url.scheme}://{url.netloc.decode()}"
+
+
+logging.getLogger("httpx").addFilter(_is_not_ours)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the mapping yields, and the small readings that profiles and events share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_klaviyo.api.request import Json
+
+# Deliberately loose: what has this shape is for Klaviyo to judge, what has not cannot be an address. Non-ASCII is welcome.
+EMAIL = re.compile(r"[^\s@,;<>()]+@[^\s@,;<>().]+(\.[^\s@,;<>().]+)+")
+E164 = re.compile(r"\+[1-9]\d{6,14}")
+ERASED = "REDACTED"
+
+
+class Reason(StrEnum):
+    """Why a node is not a row that Klaviyo could take."""
+
+    NO_IDENTIFIER = "no_identifier"
+    MALFORMED_EMAIL = "malformed_email"
+    TEST_ORDER = "test_order"
+
+
+SENTENCES: dict[Reason, str] = {
+    Reason.NO_IDENTIFIER: "neither an e-mail address nor a phone number in E.164 form",
+    Reason.MALFORMED_EMAIL: "the e-mail address is malformed and there is no phone number in E.164 form",
+    Reason.TEST_ORDER: "a test order, paid through a test gateway",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """
+    A row for Klaviyo.
+
+    :param key: What the row is called in reports: Shopify's id, for an event with its metric.
+    :param data: The row, in the form that ``loading`` takes.
+    """
+
+    key: str
+    data: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Unmapped:
+    """
+    A row that would have been, and why it is not.
+
+    :param key: What the row is called in reports: Shopify's id, for an event with its metric.
+    :param code: The reason as a word.
+    :param reason: The reason as a sentence, without values.
+    """
+
+    key: str
+    code: Reason
+    reason: str
+
+    @classmethod
+    def because(cls, key: str, code: Reason) -> Unmapped:
+        """Make it from the reason's word."""
+        return cls(key, code, SENTENCES[code])
+
+
+def number_of(gid: str) -> str:
+    """Return the number in a gid: ``gid://shopify/Order/17?x=y`` is ``17``."""
+    return gid.rpartition("/")[2].partition("?")[0]
+
+
+def filled(pairs: Mapping[str, Any]) -> Json:
+    """Leave out what says nothing: ``None``, blank texts, empty lists and objects. Texts are trimmed; 0 and false stay."""
+    trimmed = ((key, value.strip() if isinstance(value, str) else value) for key, value in pairs.items())
+    return {key: value for key, value in trimmed if value is not None and value not in ("", [], {})}
+
+
+def within(node: Mapping[str, Any] | None, *path: str) -> Any:
+    """Follow a path through objects that may be null."""
+    here: Any = node
+    for name in path:
+        if here is None:
+            return None
+        here = here.get(name)
+    return here
+
+
+def distinct(values: Iterable[str | None]) -> list[str]:
+    """Keep the first of each, blanks left out."""
+    return list(dict.fromkeys(value.strip() for value in values if value and value.strip()))
+
+
+def email(address: str | None) -> str | None:
+    """Return an address trimmed and in lower case, or ``None`` where it cannot be one."""
+    text = (address or "").strip().lower()
+    return text if EMAIL.fullmatch(text) else None
+
+
+def phone(number: str | None) -> str | None:
+    """Return a number that is in E.164 form, or ``None``."""
+    text = (number or "").strip()
+    return text if E164.fullmatch(text) else None
+
+
+def email_of(customer: Mapping[str, Any] | None) -> str | None:
+    """Return a customer's usable address."""
+    found = within(customer, "defaultEmailAddress") or {}
+    refused = found.get("validFormat") is False or found.get("marketingState") == ERASED
+    return None if refused else email(found.get("emailAddress"))
+
+
+def phone_of(customer: Mapping[str, Any] | None) -> str | None:
+    """Return a customer's usable number. The one in the address is free text and identifies nobody."""
+    found = within(customer, "defaultPhoneNumber") or {}
+    return None if within(found, "smsMarketingConsent", "state") == ERASED else phone(found.get("phoneNumber"))
+
+
+def moment(text: str) -> str:
+    """Return a time in UTC with its offset, cut to the second as Klaviyo does."""
+    return datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0).isoformat()

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two transports for Shopify, blocking and awaiting. What they do is decided in ``shopify/``; with ``session.py`` they alone import httpx."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar, cast
+
+import httpx
+
+from airflow_provider_klaviyo.api.request import Json
+from airflow_provider_klaviyo.shopify.bulk import BulkOperation
+from airflow_provider_klaviyo.shopify.download import NAME, Download, checked, lines
+from airflow_provider_klaviyo.shopify.errors import Code, ShopifyApiError, ShopifyDataError, ShopifyUnanswered
+from airflow_provider_klaviyo.shopify.graphql import Call, Dropped, Http, Pause, Reply, Tokens, conversation
+from airflow_provider_klaviyo.shopify.settings import ShopifySettings
+from airflow_provider_klaviyo.shopify.stitching import stitch
+
+T = TypeVar("T")
+
+UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+class _Unsigned(logging.Filter):
+    """Keep the signature of a result's address out of the log: httpx writes whole addresses at INFO."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(each.copy_with(query=None) if isinstance(each, httpx.URL) else each for each in record.args)
+        return True
+
+
+logging.getLogger("httpx").addFilter(_Unsigned())
+
+
+class ShopifySession:
+    """
+    A blocking session with one shop.
+
+    :param settings: The connection.
+    :param client: An httpx client for the shop's address; closed with the session.
+    """
+
+    def __init__(self, settings: ShopifySettings, client: httpx.Client) -> None:
+        self.settings = settings
+        self.requests: Counter[str] = Counter()
+        """How many requests of each operation were sent, for reports."""
+        self._client, self._tokens = client, Tokens()
+
+    def send(self, call: Call[T]) -> T:
+        """
+        Carry out a call.
+
+        :param call: What to do.
+        :returns: What the call reads in the answer.
+        :raises ShopifyApiError: Shopify will not do it, or did not answer.
+        """
+        talk = conversation(self.settings, self._tokens, call)
+        step: Http | Pause = next(talk)
+        while True:
+            try:
+                match step:
+                    case Pause(seconds=seconds):
+                        time.sleep(seconds)
+                        step = talk.send(None)
+                    case Http():
+                        self.requests[call.name if step.json else "token"] += 1
+                        step = talk.send(self._post(step))
+            except StopIteration as done:
+                return cast("T", done.value)
+
+    def _post(self, http: Http) -> Reply | Dropped:
+        try:
+            return _reply(self._client.post(http.path, headers=dict(http.headers), json=http.json, data=http.form))
+        except httpx.TransportError as error:
+            return _dropped(error)
+
+    def nodes(self, operation: BulkOperation, children: Mapping[str, str] | None = None) -> Iterator[Json]:
+        """
+        Yield the objects of a completed bulk operation.
+
+        :param operation: As Shopify described it a moment ago. Without an address it has no objects.
+        :param children: See :func:`airflow_provider_klaviyo.shopify.stitching.stitch`.
+        :raises ShopifyBulkFailed: It ended without its result.
+        :raises ShopifyDataError: The result cannot be read.
+        """
+        operation.check()
+        return stitch(self.lines(operation.url), children=children) if operation.url else iter(())
+
+    def lines(self, url: str) -> Iterator[bytes]:
+        """
+        Stream the lines of a bulk result, each once, over as many connections as it takes.
+
+        :param url: The signed address. The token is not sent there.
+        :raises ShopifyUnanswered: The connection broke again and again without a byte in between.
+        :raises ShopifyApiError: The address is no longer valid.
+        """
+        return lines(self._pieces(checked(url)))
+
+    def _pieces(self, url: str) -> Iterator[bytes]:
+        download, failures = Download(), 0
+        while True:
+            had = download.given
+            try:
+                yield from self._piece(url, download)
+            except (httpx.TransportError, ShopifyApiError, ShopifyDataError) as error:
+                if isinstance(error, ShopifyApiError) and error.code != Code.INTERNAL_SERVER_ERROR:
+                    raise
+                failures = 0 if download.given > had else failures + 1
+                if failures >= self.settings.max_attempts:
+                    if isinstance(error, httpx.TransportError):
+                        raise ShopifyUnanswered(NAME, Code.UNANSWERED, type(error).__name__, self.settings.conn_id, 0) from None
+                    raise
+                time.sleep(min(10.0, 0.5 * 2**failures))
+            else:
+                return
+
+    def _piece(self, url: str, download: Download) -> Iterator[bytes]:
+        with self._client.stream("GET", url, headers=download.headers()) as response:
+            self.requests[NAME] += 1
+            download.begin(response.status_code, response.headers)
+            for chunk in response.iter_raw():
+                yield download.feed(chunk)
+            download.finish()
+
+
+class AsyncShopifySession:
+    """
+    An awaiting session with one shop, for triggers: it asks, and downloads nothing.
+
+    :param settings: The connection.
+    :param client: An httpx client for the shop's address; closed with the session.
+    """
+
+    def __init__(self, settings: ShopifySettings, client: httpx.AsyncClient) -> None:
+        self.settings = settings
+        self._client, self._tokens = client, Tokens()
+
+    async def send(self, call: Call[T]) -> T:
+        """
+        Carry out a call.
+
+        :param call: What to do.
+        :returns: What the call reads in the answer.
+        :raises ShopifyApiError: Shopify will not do it, or did not answer.
+        """
+        talk = conversation(self.settings, self._tokens, call)
+        step: Http | Pause = next(talk)
+        while True:
+            try:
+                match step:
+                    case Pause(seconds=seconds):
+                        await asyncio.sleep(seconds)
+                        step = talk.send(None)
+                    case Http():
+                        step = talk.send(await self._post(step))
+            except StopIteration as done:
+                return cast("T", done.value)
+
+    async def _post(self, http: Http) -> Reply | Dropped:
+        try:
+            return _reply(await self._client.post(http.path, headers=dict(http.headers), json=http.json, data=http.form))
+        except httpx.TransportError as error:
+            return _dropped(error)
+
+
+@contextmanager
+def open_shopify_session(settings: ShopifySettings) -> Iterator[ShopifySession]:
+    """
+    Open a blocking session.
+
+    :param settings: The connection.
+    """
+    with httpx.Client(**_options(settings)) as client:
+        yield ShopifySession(settings, client)
+
+
+@asynccontextmanager
+async def open_async_shopify_session(settings: ShopifySettings) -> AsyncIterator[AsyncShopifySession]:
+    """
+    Open an awaiting session.
+
+    :param settings: The connection.
+    """
+    async with httpx.AsyncClient(**_options(settings)) as client:
+        yield AsyncShopifySession(settings, client)
+
+
+def _options(settings: ShopifySettings) -> dict[str, Any]:
+    """What both clients are made of. Redirects are not followed: the token stays with the shop's own address."""
+    return {"base_url": settings.base_url, "timeout": settings.timeout, "follow_redirects": False}
+
+
+def _reply(response: httpx.Response) -> Reply:
+    return Reply(response.status_code, response.headers, response.content)
+
+
+def _dropped(error: httpx.TransportError) -> Dropped:
+    return Dropped(sent=not isinstance(error, UNSENT), cause=type(error).__name__)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which jobs are done: what to ask, and what the answers say. No I/O; a blocking and an awaiting loop share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from airflow_provider_klaviyo.api import jobs, limits
+from airflow_provider_klaviyo.api.jobs import Job, Kind
+from airflow_provider_klaviyo.api.request import Json, Request
+
+
+class Watch:
+    """
+    Follows jobs of one kind to their end, with few requests.
+
+    Many jobs are read from one page of the job list, which other clients' jobs may fill: those that are not in it are asked
+    for one by one, a few an interval, so that none is forgotten and absence is never taken for an end.
+
+    .. code-block:: python
+
+        while watch.pending:
+            for request in watch.round():
+                watch.learn(klaviyo.send(request))
+            time.sleep(interval)
+
+    :param kind: What the jobs do.
+    :param job_ids: Klaviyo's ids of them.
+    :param asks: How many are asked for one by one in a round.
+    """
+
+    def __init__(self, kind: Kind, job_ids: Iterable[str], *, asks: int = 5) -> None:
+        self.kind: Kind = kind
+        self.asks = asks
+        self.jobs: dict[str, Job] = {}
+        """Every job that was heard of, as it was last read."""
+        self._waiting = list(dict.fromkeys(job_ids))
+        self._heard: set[str] = set()
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """The ids of the jobs that are not known to be done; what was not heard of for longest comes first."""
+        return tuple(self._waiting)
+
+    def round(self) -> Iterator[Request[list[Job]]]:
+        """Yield the requests of one interval. Each answer goes to :meth:`learn` before the next is taken."""
+        self._heard.clear()
+        if len(self._waiting) > self.asks and limits.find("GET", f"/api/{self.kind}-jobs"):
+            yield replace(jobs.list_(kind=self.kind), read=self._ours)
+        unheard = [job_id for job_id in self._waiting if job_id not in self._heard]
+        for job_id in unheard[: self.asks]:
+            yield replace(jobs.get(kind=self.kind, job_id=job_id), read=_one)
+
+    def learn(self, read: Iterable[Job]) -> None:
+        """Take in what one of the requests read."""
+        for job in read:
+            self.jobs[job.id] = job
+            self._heard.add(job.id)
+            if job.id in self._waiting:
+                self._waiting.remove(job.id)
+                if not job.done:
+                    self._waiting.append(job.id)
+
+    def _ours(self, page: Json) -> list[Job]:
+        """Read our jobs from a page; those of others may have a status we do not know."""
+        waiting = set(self._waiting)
+        return [Job.of(each) for each in page["data"] if each["id"] in waiting]
+
+
+def _one(answer: Json) -> list[Job]:
+    return [Job.read(answer)]
