@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], float]
 
-SECOND, MINUTE, DAY = 1, 60, 86_400
+SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86_400
 ARRIVES = 1.0
 NEVER = -math.inf
 
@@ -197,9 +197,9 @@ class _Pace:
         due = [(turn.asked, ""), (self.held, "Klaviyo asked to wait")]
         for rate in turn.rates:
             # The first burst goes at once. What follows is spread evenly, which suits other clients of the account,
-            # and servers that weigh the window before.
+            # and servers that weigh the window before. A day is not spread: nobody waits for hours.
             recent = len(self.answered) - bisect_left(self.answered, now - 2 * rate.window) + len(before)
-            if recent >= rate.limit or now < self.smooth + rate.window:
+            if rate.window < HOUR and (recent >= rate.limit or now < self.smooth + rate.window):
                 due.append((previous + rate.gap, rate.words))
             counted = sorted([*self.answered[-rate.limit :], *before])
             if len(counted) >= rate.limit:

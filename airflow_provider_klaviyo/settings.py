@@ -150,7 +150,7 @@ def _extra(connection: Connection) -> dict[str, Any]:
 def _warn_of_unknown(conn_id: str, name: str) -> None:
     """Warn of an extra that nothing reads: once, whence the cache."""
     near = get_close_matches(name, EXTRAS, n=1)
-    log.warning("The connection %r has an unknown extra %r%s.", conn_id, name, f": is it {near[0]!r}?" if near else ", which is ignored")
+    log.warning("The connection %r has an unknown extra %r, which is ignored%s", conn_id, name, f": is it {near[0]!r}?" if near else "")
 
 
 def _complaint(conn_id: str, name: str) -> str:

@@ -7,23 +7,27 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from typing import Any, TypeVar, cast
 
 import httpx
 
+from airflow_provider_klaviyo import __version__
 from airflow_provider_klaviyo.api.request import Json
+from airflow_provider_klaviyo.retries import backoff
 from airflow_provider_klaviyo.shopify.bulk import BulkOperation
 from airflow_provider_klaviyo.shopify.download import NAME, Download, checked, lines
 from airflow_provider_klaviyo.shopify.errors import Code, ShopifyApiError, ShopifyDataError, ShopifyUnanswered
-from airflow_provider_klaviyo.shopify.graphql import Call, Dropped, Http, Pause, Reply, Tokens, conversation
+from airflow_provider_klaviyo.shopify.graphql import Call, Reply
 from airflow_provider_klaviyo.shopify.settings import ShopifySettings
 from airflow_provider_klaviyo.shopify.stitching import stitch
+from airflow_provider_klaviyo.shopify_conversation import Dropped, Http, Pause, Talker
 
 T = TypeVar("T")
 
-UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 
 class _Unsigned(logging.Filter):
@@ -43,14 +47,15 @@ class ShopifySession:
     A blocking session with one shop.
 
     :param settings: The connection.
-    :param client: An httpx client for the shop's address; closed with the session.
+    :param client: An httpx client for the shop's address.
+    :param sleep: How to wait.
     """
 
-    def __init__(self, settings: ShopifySettings, client: httpx.Client) -> None:
-        self.settings = settings
+    def __init__(self, settings: ShopifySettings, client: httpx.Client, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.settings, self.sleep = settings, sleep
         self.requests: Counter[str] = Counter()
         """How many requests of each operation were sent, for reports."""
-        self._client, self._tokens = client, Tokens()
+        self._client, self._talker = client, Talker(settings)
 
     def send(self, call: Call[T]) -> T:
         """
@@ -60,16 +65,16 @@ class ShopifySession:
         :returns: What the call reads in the answer.
         :raises ShopifyApiError: Shopify will not do it, or did not answer.
         """
-        talk = conversation(self.settings, self._tokens, call)
+        talk = self._talker.carry_out(call)
         step: Http | Pause = next(talk)
         while True:
             try:
                 match step:
                     case Pause(seconds=seconds):
-                        time.sleep(seconds)
+                        self.sleep(seconds)
                         step = talk.send(None)
                     case Http():
-                        self.requests[call.name if step.json else "token"] += 1
+                        self.requests[step.operation] += 1
                         step = talk.send(self._post(step))
             except StopIteration as done:
                 return cast("T", done.value)
@@ -116,7 +121,7 @@ class ShopifySession:
                     if isinstance(error, httpx.TransportError):
                         raise ShopifyUnanswered(NAME, Code.UNANSWERED, type(error).__name__, self.settings.conn_id, 0) from None
                     raise
-                time.sleep(min(10.0, 0.5 * 2**failures))
+                self.sleep(backoff(failures or 1))
             else:
                 return
 
@@ -134,12 +139,15 @@ class AsyncShopifySession:
     An awaiting session with one shop, for triggers: it asks, and downloads nothing.
 
     :param settings: The connection.
-    :param client: An httpx client for the shop's address; closed with the session.
+    :param client: An httpx client for the shop's address.
+    :param sleep: How to wait.
     """
 
-    def __init__(self, settings: ShopifySettings, client: httpx.AsyncClient) -> None:
-        self.settings = settings
-        self._client, self._tokens = client, Tokens()
+    def __init__(
+        self, settings: ShopifySettings, client: httpx.AsyncClient, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self.settings, self.sleep = settings, sleep
+        self._client, self._talker = client, Talker(settings)
 
     async def send(self, call: Call[T]) -> T:
         """
@@ -149,13 +157,13 @@ class AsyncShopifySession:
         :returns: What the call reads in the answer.
         :raises ShopifyApiError: Shopify will not do it, or did not answer.
         """
-        talk = conversation(self.settings, self._tokens, call)
+        talk = self._talker.carry_out(call)
         step: Http | Pause = next(talk)
         while True:
             try:
                 match step:
                     case Pause(seconds=seconds):
-                        await asyncio.sleep(seconds)
+                        await self.sleep(seconds)
                         step = talk.send(None)
                     case Http():
                         step = talk.send(await self._post(step))
@@ -170,30 +178,49 @@ class AsyncShopifySession:
 
 
 @contextmanager
-def open_shopify_session(settings: ShopifySettings) -> Iterator[ShopifySession]:
+def open_shopify_session(
+    settings: ShopifySettings, *, sleep: Callable[[float], None] = time.sleep, transport: httpx.BaseTransport | None = None
+) -> Iterator[ShopifySession]:
     """
-    Open a blocking session.
+    Open a blocking session and close its connections at the end.
 
     :param settings: The connection.
+    :param sleep: How to wait.
+    :param transport: Another way to Shopify than the network.
     """
-    with httpx.Client(**_options(settings)) as client:
-        yield ShopifySession(settings, client)
+    with httpx.Client(**_options(settings), transport=transport) as client:
+        yield ShopifySession(settings, client, sleep)
 
 
 @asynccontextmanager
-async def open_async_shopify_session(settings: ShopifySettings) -> AsyncIterator[AsyncShopifySession]:
-    """
-    Open an awaiting session.
-
-    :param settings: The connection.
-    """
-    async with httpx.AsyncClient(**_options(settings)) as client:
-        yield AsyncShopifySession(settings, client)
+async def open_async_shopify_session(
+    settings: ShopifySettings,
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> AsyncIterator[AsyncShopifySession]:
+    """Open an awaiting session; the parameters are those of :func:`open_shopify_session`."""
+    async with httpx.AsyncClient(**_options(settings), transport=transport) as client:
+        yield AsyncShopifySession(settings, client, sleep)
 
 
 def _options(settings: ShopifySettings) -> dict[str, Any]:
-    """What both clients are made of. Redirects are not followed: the token stays with the shop's own address."""
-    return {"base_url": settings.base_url, "timeout": settings.timeout, "follow_redirects": False}
+    """Return what both clients are made of. Redirects are not followed: the token stays with the shop's own address."""
+    return {
+        "base_url": settings.base_url,
+        "headers": {"User-Agent": f"airflow-provider-klaviyo/{__version__}", "Accept": "application/json"},
+        "timeout": httpx.Timeout(settings.timeout, connect=min(settings.timeout, 15.0)),
+        "follow_redirects": False,
+        "verify": _tls(),
+        # A proxy is for Shopify, not for a sandbox on this machine.
+        "trust_env": not settings.loopback,
+    }
+
+
+@cache
+def _tls() -> Any:
+    """Read the trusted certificates once a process: it takes longer than a request."""
+    return httpx.create_ssl_context()
 
 
 def _reply(response: httpx.Response) -> Reply:
@@ -201,4 +228,4 @@ def _reply(response: httpx.Response) -> Reply:
 
 
 def _dropped(error: httpx.TransportError) -> Dropped:
-    return Dropped(sent=not isinstance(error, UNSENT), cause=type(error).__name__)
+    return Dropped(sent=not isinstance(error, NOT_SENT), cause=type(error).__name__)

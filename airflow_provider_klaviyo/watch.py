@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from airflow_provider_klaviyo.api import jobs, limits
 from airflow_provider_klaviyo.api.jobs import Job, Kind
@@ -43,14 +44,14 @@ class Watch:
         """The ids of the jobs that are not known to be done; what was not heard of for longest comes first."""
         return tuple(self._waiting)
 
-    def round(self) -> Iterator[Request[list[Job]]]:
+    def round(self) -> Iterator[Request[Iterable[Job]]]:
         """Yield the requests of one interval. Each answer goes to :meth:`learn` before the next is taken."""
         self._heard.clear()
         if len(self._waiting) > self.asks and limits.find("GET", f"/api/{self.kind}-jobs"):
-            yield replace(jobs.list_(kind=self.kind), read=self._ours)
+            yield _read_by(jobs.list_(kind=self.kind), self._ours)
         unheard = [job_id for job_id in self._waiting if job_id not in self._heard]
         for job_id in unheard[: self.asks]:
-            yield replace(jobs.get(kind=self.kind, job_id=job_id), read=_one)
+            yield _read_by(jobs.get(kind=self.kind, job_id=job_id), _one)
 
     def learn(self, read: Iterable[Job]) -> None:
         """Take in what one of the requests read."""
@@ -66,6 +67,10 @@ class Watch:
         """Read our jobs from a page; those of others may have a status we do not know."""
         waiting = set(self._waiting)
         return [Job.of(each) for each in page["data"] if each["id"] in waiting]
+
+
+def _read_by(request: Request[Any], read: Callable[[Json], Iterable[Job]]) -> Request[Iterable[Job]]:
+    return replace(request, read=read)
 
 
 def _one(answer: Json) -> list[Job]:

@@ -92,6 +92,7 @@ class Event(TypedDict, total=False):
 
 PROFILE_FIELDS = frozenset(Profile.__annotations__)
 LOCATION_FIELDS = frozenset(Location.__annotations__)
+EVENT_FIELDS = frozenset(Event.__annotations__)
 
 
 def profile_resource(attributes: Mapping[str, Any]) -> Json:
@@ -113,7 +114,7 @@ def event_resource(row: Mapping[str, Any], backfill: bool = False) -> Json:
     :param row: A checked event.
     :param backfill: Whether it is history, for which no flow is started.
     """
-    event = _happening(row, backfill)
+    event = _happening(row, backfill=backfill)
     event["attributes"]["profile"] = {"data": profile_resource(row["profile"])}
     return event
 
@@ -125,11 +126,11 @@ def event_entry(row: Mapping[str, Any], backfill: bool = False) -> Json:
     :param row: A checked event.
     :param backfill: Whether it is history, for which no flow is started.
     """
-    attributes = {"profile": {"data": profile_resource(row["profile"])}, "events": {"data": [_happening(row, backfill)]}}
+    attributes = {"profile": {"data": profile_resource(row["profile"])}, "events": {"data": [_happening(row, backfill=backfill)]}}
     return {"type": "event-bulk-create", "attributes": attributes}
 
 
-def _happening(row: Mapping[str, Any], backfill: bool) -> Json:
+def _happening(row: Mapping[str, Any], *, backfill: bool) -> Json:
     attributes: Json = {
         "metric": {"data": {"type": "metric", "attributes": {"name": row["metric"]}}},
         "properties": row.get("properties") or {},
@@ -205,23 +206,24 @@ def checked_profile(profile: Profile | Mapping[str, Any], *, also: tuple[str, ..
     return attributes
 
 
-def checked_event(event: Event) -> Event:
+def checked_event(event: Event | Mapping[str, Any]) -> Json:
     """
     Return a single event, after checking what a person gets wrong.
 
     :param event: The event.
-    :raises KlaviyoConfigError: No metric, no identifier, a time without zone, or a field of a wrong form.
+    :raises KlaviyoConfigError: No metric, no identifier, an unknown name, a time without zone, or a field of a wrong form.
     """
+    _check_names(event, EVENT_FIELDS, "an event")
     time, value = event.get("time"), plain(event.get("value"))
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
         raise KlaviyoConfigError(f"value is a number, not a {type(value).__name__}")
-    _check_form(event["metric"] or "", METRIC, "metric is the name of what happened, a text of 1 to 127 characters")
+    _check_form(event.get("metric") or "", METRIC, "metric is the name of what happened, a text of 1 to 127 characters")
     _check_form(event.get("unique_id"), UNIQUE_ID, "unique_id is a text of 1 to 255 characters: leave it out where there is none")
     _check_form(event.get("value_currency"), CURRENCY, "value_currency is an ISO 4217 code such as USD")
     _check_object(event.get("properties") or {}, "properties")
     return {
         **event,
-        "profile": checked_profile(event["profile"], also=("id", "_kx", "anonymous_id")),
+        "profile": checked_profile(event.get("profile") or {}, also=("id", "_kx", "anonymous_id")),
         "properties": plain(event.get("properties")),
         "time": None if time is None else moment(time),
         "value": value,

@@ -15,7 +15,7 @@ from airflow_provider_klaviyo.api.request import Json, Request, at
 MOST_CREATED = 1_000
 
 
-def create(  # noqa: PLR0913 - what an event has
+def create(
     *,
     metric: str,
     profile: bodies.EventProfile | Mapping[str, Any],
@@ -53,7 +53,7 @@ def create(  # noqa: PLR0913 - what an event has
             "unique_id": unique_id,
         }
     )
-    body = {"data": bodies.event_resource(event, backfill)}
+    body = {"data": bodies.event_resource(event, backfill=backfill)}
     return Request("POST", "/api/events", json=body, replayable=unique_id is not None)
 
 

@@ -55,7 +55,7 @@ def equals(field: str, value: str) -> str:
     return f"equals({field},{json.dumps(value, ensure_ascii=False)})"
 
 
-def query(  # noqa: PLR0913 - what a list takes
+def query(
     *,
     filter: str | None = None,  # noqa: A002 - Klaviyo's name
     sort: str | None = None,
@@ -80,7 +80,7 @@ def query(  # noqa: PLR0913 - what a list takes
     return params if page_size is None else params | {"page[size]": page_size}
 
 
-def listing(  # noqa: PLR0913 - what a list takes
+def listing(
     path: str,
     *,
     filter: str | None = None,  # noqa: A002 - Klaviyo's name

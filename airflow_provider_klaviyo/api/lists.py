@@ -65,7 +65,7 @@ def list_(
     return listing("/api/lists", filter=filter, sort=sort, fields=fields, include=include, page_size=page_size)
 
 
-def profiles(  # noqa: PLR0913 - what a list takes
+def profiles(
     *,
     list_id: str,
     filter: str | None = None,  # noqa: A002 - Klaviyo's name

@@ -135,7 +135,7 @@ def get_by(
     return Request("GET", "/api/profiles", params=params, read=_first)
 
 
-def list_(  # noqa: PLR0913 - what a list takes
+def list_(
     *,
     filter: str | None = None,  # noqa: A002 - Klaviyo's name
     sort: str | None = None,

@@ -25,7 +25,7 @@ from airflow_provider_klaviyo.loading.plan import Folder, Plan
 from airflow_provider_klaviyo.loading.report import LoadReport
 from airflow_provider_klaviyo.loading.rows import Fate
 from airflow_provider_klaviyo.loading.seen import Seen, seen
-from airflow_provider_klaviyo.loading.settle import Settlement, family
+from airflow_provider_klaviyo.loading.settle import Settlement, family, look
 from airflow_provider_klaviyo.loading.stage import Manifest, Stage
 from airflow_provider_klaviyo.loading.staging import Item, Source, prepare, stage_rows
 from airflow_provider_klaviyo.loading.submit import Submission

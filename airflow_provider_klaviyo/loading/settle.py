@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from airflow_provider_klaviyo.api import jobs
-from airflow_provider_klaviyo.api.errors import redacted
+from airflow_provider_klaviyo.api.errors import KlaviyoApiError, redacted
 from airflow_provider_klaviyo.api.jobs import Job, JobStatus
 from airflow_provider_klaviyo.loading.journal import Batch, Journal, State
 from airflow_provider_klaviyo.loading.kinds import Kind, person, unpack
 from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome
 from airflow_provider_klaviyo.loading.stage import Stage
 from airflow_provider_klaviyo.session import Session
+from airflow_provider_klaviyo.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,27 @@ def family(journal: Journal, batches: Mapping[str, int]) -> Iterator[Batch]:
         batch = journal.batch(name, rows)
         yield batch
         yield from family(journal, dict.fromkeys(batch.children, 0))
+
+
+def look(session: Session, job_ids: Iterable[str]) -> dict[str, Job | None]:
+    """
+    Ask once how jobs stand.
+
+    :param session: Open session.
+    :param job_ids: The jobs.
+    :return: Those that are done; ``None`` for one that Klaviyo knows no more.
+    """
+    watch = Watch("profile-bulk-import", job_ids)
+    gone: dict[str, Job | None] = {}
+    for request in watch.round():
+        try:
+            watch.learn(session.send(request))
+        except KlaviyoApiError as error:
+            asked = next((each for each in watch.pending if request.path == jobs.get(kind=watch.kind, job_id=each).path), None)
+            if error.status != HTTPStatus.NOT_FOUND or asked is None:
+                raise
+            gone[asked] = None
+    return gone | {job_id: job for job_id, job in watch.jobs.items() if job.done}
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ T = TypeVar("T")
 class KlaviyoRetryPolicy(RetryPolicy):
     """Fail at once where another try would end the same way (a wrong key, a refused body); otherwise follow ``retries``."""
 
-    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None) -> RetryDecision:  # noqa: ARG002
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None) -> RetryDecision:
         """Judge by the exception's attribute ``permanent``."""
         if getattr(exception, "permanent", False) is True:
             return RetryDecision.fail(reason="another try would end the same way")
@@ -64,7 +64,7 @@ class KlaviyoOperator(DeclaredOperator):
         """Make what the task returns from the answer; by default the resource in it."""
         return answer.get("data", answer) if isinstance(answer, dict) else answer
 
-    def recall(self, klaviyo: Session, request: Request[T], since: datetime) -> T | None:  # noqa: ARG002
+    def recall(self, klaviyo: Session, request: Request[T], since: datetime) -> T | None:
         """
         Find out what became of a request that was sent and not answered, in an earlier try of the task.
 
@@ -80,7 +80,7 @@ class KlaviyoOperator(DeclaredOperator):
             " else mark it as success."
         )
 
-    def reread(self, klaviyo: Session, done: Json) -> Any:  # noqa: ARG002
+    def reread(self, klaviyo: Session, done: Json) -> Any:
         """
         Return the answer of a request that an earlier try of the task has carried out.
 
@@ -110,7 +110,8 @@ class KlaviyoOperator(DeclaredOperator):
         if request.repeatable:
             return klaviyo.send(request)
         if (done := journal.get("done")) is not None:
-            return self.reread(klaviyo, done)
+            earlier: T = self.reread(klaviyo, done)
+            return earlier
         answer = self._recalled(klaviyo, request, journal)
         if answer is None:
             journal.intend()

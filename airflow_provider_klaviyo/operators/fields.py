@@ -10,7 +10,7 @@ and a check of every rendered value against the declared type.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
@@ -100,18 +100,19 @@ class DeclaredOperator(BaseOperator):
         cls.__init__ = _constructor(cls, fields)  # type: ignore[method-assign]
 
     def _do_render_template_fields(
-        self, parent: Any, template_fields: Collection[str], context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
+        self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
     ) -> None:
         """
         Render, then bring each field to its declared type.
 
         Airflow renders a plain and a mapped task by different ways that meet only here.
         """
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        rendered = tuple(template_fields)
+        super()._do_render_template_fields(parent, rendered, context, jinja_env, seen_oids)
         if parent is not self:
             return
         for field in self._declared.values():
-            if field.name in template_fields:
+            if field.name in rendered:
                 value = coerce(getattr(self, field.name), field.hint, where=f"{type(self).__name__} {self.task_id!r}: {field.name}")
                 setattr(self, field.name, hide(value) if Mark.PERSONAL in field.marks else value)
 
@@ -124,7 +125,7 @@ def _fields(cls: type[DeclaredOperator]) -> dict[str, Field]:
         if name.startswith("_") or hint is ClassVar or get_origin(hint) is ClassVar:
             continue
         fields[name] = field = Field(name, hint, vars(cls).get(name, inspect.Parameter.empty))
-        if Mark.AIRFLOW not in field.marks and name not in cls._declared and _taken(cls, name):  # noqa: SLF001 - our own
+        if Mark.AIRFLOW not in field.marks and name not in cls._declared and _taken(cls, name):
             raise TypeError(_refusal(cls, name))
         if type(field.default).__hash__ is None:
             raise TypeError(f"{cls.__qualname__}.{name}: a mutable default would be shared by all tasks; use None")
@@ -168,7 +169,7 @@ def _constructor(cls: type[DeclaredOperator], fields: Mapping[str, Field]) -> Ca
     taken = _arguments(base)
     ours = {} if base.__module__.startswith("airflow.") else taken
 
-    def __init__(self: Any, **kwargs: Any) -> None:
+    def __init__(self: Any, **kwargs: Any) -> None:  # noqa: N807 - it becomes that method
         given = {name: kwargs.pop(name, field.default) for name, field in fields.items()}
         super(cls, self).__init__(**kwargs, **{name: value for name, value in given.items() if name in taken})
         for name in given.keys() - taken.keys():

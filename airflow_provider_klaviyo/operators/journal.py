@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timezone, UTC
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,12 +24,13 @@ class Journal:
     """
 
     def __init__(self, context: Context) -> None:
-        self._store: Any = context.get("task_state_store")
+        store: Any = context.get("task_state_store")
+        self._store = store
         # A clear by a person raises max_tries, a retry does not: that tells them apart.
         self._epoch = getattr(context.get("ti"), "max_tries", None)
-        kept = self._store.get(KEY) if self._store else None
-        anew = not kept or (kept["closed"] and kept["epoch"] != self._epoch)
-        self._record: dict[str, Any] = {} if anew else dict(kept["record"])
+        kept: dict[str, Any] | None = self._store.get(KEY) if self._store else None
+        going_on = kept and (not kept["closed"] or kept["epoch"] == self._epoch)
+        self._record: dict[str, Any] = dict(kept["record"]) if kept and going_on else {}
 
     def get(self, key: str) -> Any:
         """Return what stands under a key, or ``None``."""
@@ -37,7 +38,7 @@ class Journal:
 
     def intend(self) -> None:
         """Note that a request is about to leave. It fails where another try of this task has taken over."""
-        self.write(sent_at=datetime.now(timezone.utc).isoformat())
+        self.write(sent_at=datetime.now(UTC).isoformat())
 
     @property
     def intended_at(self) -> datetime | None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, RetryPolicy, conf
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
@@ -53,17 +53,17 @@ class KlaviyoJobSensor(DeclaredOperator, BaseSensorOperator):
     allowed_failures: int = 0
     deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
     klaviyo_conn_id: str = "klaviyo_default"
-    poke_interval: Airflows[timedelta | float] = 10
-    timeout: Airflows[timedelta | float | None] = None
+    poke_interval: Airflows[timedelta | float] = 10  # type: ignore[assignment] # Airflow keeps seconds of it
+    timeout: Airflows[timedelta | float | None] = None  # type: ignore[assignment]
     soft_fail: Airflows[bool] = False
     mode: Airflows[str] = "poke"
     exponential_backoff: Airflows[bool] = False
-    max_wait: Airflows[timedelta | float | None] = None
+    max_wait: Airflows[timedelta | float | None] = None  # type: ignore[assignment]
     silent_fail: Airflows[bool] = False
     never_fail: Airflows[bool] = False
     retry_policy: Airflows[RetryPolicy | None] = KlaviyoRetryPolicy()
 
-    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
+    def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
         from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
 
@@ -83,9 +83,9 @@ class KlaviyoJobSensor(DeclaredOperator, BaseSensorOperator):
         with self._lenience():
             if (found := self.poke(context)).is_done:
                 return found.xcom_value
-        return self._defer(time.time() + self.timeout)
+        return self._defer(time.time() + cast("float", self.timeout))
 
-    def resume(self, context: Context, event: Json) -> Any:  # noqa: ARG002
+    def resume(self, context: Context, event: Json) -> Any:
         """Go on where the trigger ended."""
         from airflow_provider_klaviyo.triggers.jobs import settled
 
@@ -99,14 +99,15 @@ class KlaviyoJobSensor(DeclaredOperator, BaseSensorOperator):
     def _verdict(self, job: Job) -> Json:
         return job.check(self.allowed_failures).as_data()
 
-    def _defer(self, deadline: float) -> None:
+    def _defer(self, deadline: float) -> NoReturn:
         from airflow_provider_klaviyo.triggers.jobs import KlaviyoJobTrigger
 
+        interval = cast("float", self.poke_interval)
         trigger = KlaviyoJobTrigger(
-            kind=self.kind, job_ids=[self.job_id], klaviyo_conn_id=self.klaviyo_conn_id, interval=self.poke_interval, deadline=deadline
+            kind=self.kind, job_ids=[self.job_id], klaviyo_conn_id=self.klaviyo_conn_id, interval=interval, deadline=deadline
         )
         # The trigger keeps the time; Airflow's own limit is for the case that no triggerer runs.
-        self.defer(trigger=trigger, method_name="resume", timeout=max(0, deadline - time.time()) + self.poke_interval + 60)
+        self.defer(trigger=trigger, method_name="resume", timeout=max(0, deadline - time.time()) + interval + 60)
 
     @contextmanager
     def _lenience(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from airflow_provider_klaviyo.api.request import Json
 
@@ -18,6 +18,10 @@ class ShopifyError(Exception):
     """
 
     permanent: ClassVar[bool] = True
+
+    def as_data(self) -> Json:
+        """Return what a trigger emits, so that :func:`from_data` raises the same error in a worker."""
+        return {"kind": type(self).__name__, "message": str(self)}
 
 
 class ShopifyConfigError(ShopifyError, ValueError):
@@ -100,7 +104,7 @@ class ShopifyApiError(ShopifyError):
 
     def as_data(self) -> Json:
         """Return what a trigger emits, so that :func:`from_data` raises the same error in a worker."""
-        return {**asdict(self), "kind": type(self).__name__}
+        return {"kind": type(self).__name__, **asdict(self)}
 
 
 class ShopifyBulkFailed(ShopifyApiError):  # noqa: N818 - the name says what is known
@@ -115,12 +119,15 @@ class ShopifyUnanswered(ShopifyApiError):  # noqa: N818 - the name says what is 
     """No answer came."""
 
 
-KINDS: dict[str, type[ShopifyApiError]] = {
-    each.__name__: each for each in (ShopifyApiError, ShopifyBulkFailed, ShopifyBulkBusy, ShopifyUnanswered)
+KINDS: dict[str, type[ShopifyError]] = {
+    each.__name__: each
+    for each in (ShopifyError, ShopifyConfigError, ShopifyDataError, ShopifyApiError, ShopifyBulkFailed, ShopifyBulkBusy, ShopifyUnanswered)
 }
 
 
-def from_data(data: dict[str, Any]) -> ShopifyApiError:
-    """Rebuild the error that a trigger emitted with :meth:`ShopifyApiError.as_data`."""
-    known = {each.name for each in fields(ShopifyApiError)}
-    return KINDS[data["kind"]](**{name: value for name, value in data.items() if name in known})
+def from_data(data: Json) -> ShopifyError:
+    """Rebuild the error that a trigger emitted with :meth:`ShopifyError.as_data`."""
+    kind = KINDS[data["kind"]]
+    if issubclass(kind, ShopifyApiError):
+        return kind(**{each.name: data[each.name] for each in fields(ShopifyApiError)})
+    return kind(data["message"])

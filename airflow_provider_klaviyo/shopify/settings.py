@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from airflow_provider_klaviyo.api.request import Json
 from airflow_provider_klaviyo.shopify.errors import ShopifyConfigError
 
 API_VERSION = "2026-10"
@@ -24,10 +25,7 @@ class Connection(Protocol):
     schema: Any
     port: Any
     password: Any
-
-    @property
-    def extra_dejson(self) -> Mapping[str, Any]:
-        """The extra, parsed."""
+    extra: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +71,11 @@ class ShopifySettings:
         """The path of the GraphQL endpoint."""
         return f"/admin/api/{self.api_version}/graphql.json"
 
+    @property
+    def loopback(self) -> bool:
+        """Whether the shop is a program on this machine: the sandbox."""
+        return is_loopback(urlsplit(self.base_url).hostname or "")
+
     @classmethod
     def of(cls, connection: Connection) -> ShopifySettings:
         """
@@ -81,7 +84,8 @@ class ShopifySettings:
         :param connection: Host, password and extra; schema and port where a URI gave them apart.
         :raises ShopifyConfigError: It cannot work as it is.
         """
-        conn_id, extra = str(connection.conn_id or "shopify_default"), connection.extra_dejson
+        conn_id = str(connection.conn_id or "shopify_default")
+        extra = _extra(connection, conn_id)
         given: dict[str, Any] = {}
         for name, kind in (("timeout", float), ("deadline", float), ("max_attempts", int)):
             if extra.get(name) not in {None, ""}:
@@ -130,3 +134,14 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _extra(connection: Connection, conn_id: str) -> Json:
+    """Read the extra. Not by Airflow's ``extra_dejson``, which must not be called in a trigger's event loop."""
+    try:
+        extra = json.loads(connection.extra or "{}")
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise ShopifyConfigError(f"The extra of the connection {conn_id!r} must be a JSON object.")
+    return extra

@@ -22,6 +22,9 @@ ROOTS = "SELECT id, type, json FROM node WHERE parent IS NULL ORDER BY line"
 CHILDREN = "SELECT id, type, json FROM node WHERE parent = ? ORDER BY line"
 
 
+Stored = tuple[str, str, bytes]
+
+
 class Row(NamedTuple):
     """One line: its number, the gid and its type, the parent's gid, and the line itself."""
 
@@ -61,8 +64,8 @@ def stitch(lines: Iterable[bytes | str], *, children: Mapping[str, str] | None =
             raise ShopifyDataError(
                 f"Line {orphan[0]} of the bulk result belongs to an object that is not in it. Run the bulk operation again."
             )
-        for gid, kind, text in spill.execute(ROOTS):
-            yield _whole(spill, gid, kind, text, children, parents)
+        for row in spill.execute(ROOTS):
+            yield _whole(spill, row, children, parents)
 
 
 def type_of(gid: str) -> str:
@@ -71,12 +74,14 @@ def type_of(gid: str) -> str:
     return parts[3] if len(parts) == 5 else ""
 
 
-def _whole(spill: sqlite3.Connection, gid: str, kind: str, text: bytes, children: Mapping[str, str], parents: set[str]) -> Json:
+def _whole(spill: sqlite3.Connection, row: Stored, children: Mapping[str, str], parents: set[str]) -> Json:
+    """Put an object together with what belongs to it, and to that."""
+    gid, kind, text = row
     node: Json = json.loads(text)
     node.pop("__parentId", None)
     if kind in parents:
-        for row in spill.execute(CHILDREN, (gid,)).fetchall():
-            node.setdefault(children[row[1]], []).append(_whole(spill, *row, children, parents))
+        for child in spill.execute(CHILDREN, (gid,)).fetchall():
+            node.setdefault(children[child[1]], []).append(_whole(spill, child, children, parents))
     return node
 
 

@@ -36,9 +36,15 @@ class KlaviyoJobTrigger(BaseTrigger):
     """
 
     def __init__(
-        self, *, kind: Kind, job_ids: Sequence[str], klaviyo_conn_id: str = "klaviyo_default", interval: float = 10, deadline: float | None = None
+        self,
+        *,
+        kind: Kind,
+        job_ids: Sequence[str],
+        klaviyo_conn_id: str = "klaviyo_default",
+        interval: float = 10,
+        deadline: float | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kind: Kind = kind
         self.job_ids = list(job_ids)
         self.klaviyo_conn_id = klaviyo_conn_id
@@ -98,7 +104,9 @@ def settled(event: Json) -> dict[str, Job]:
         raise _error(event["error"])
     if event["pending"]:
         shown = ", ".join(event["pending"][:3])
-        raise TimeoutError(f"{len(event['pending'])} of {len(event['jobs'] | dict.fromkeys(event['pending']))} jobs are not done in time: {shown}")
+        raise TimeoutError(
+            f"{len(event['pending'])} of {len(event['jobs'] | dict.fromkeys(event['pending']))} jobs are not done in time: {shown}"
+        )
     return {job_id: Job.from_data(data) for job_id, data in event["jobs"].items()}
 
 

@@ -11,7 +11,7 @@ import pytest
 GENERATOR = runpy.run_path(str(Path(__file__).with_name("generate_limits.py")))
 
 
-def test_the_committed_operations_are_what_the_generator_makes():
+def test_the_committed_operations_are_what_the_generator_makes() -> None:
     if not GENERATOR["CONTRACT"].is_dir():
         pytest.skip("Klaviyo's contract is not beside the clone (../shared/contract)")
     assert GENERATOR["TARGET"].read_text(encoding="utf-8") == GENERATOR["generate"](GENERATOR["CONTRACT"])

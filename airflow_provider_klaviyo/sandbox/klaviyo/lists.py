@@ -6,47 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_klaviyo.sandbox.klaviyo import checks, documents, profiles
+from airflow_provider_klaviyo.sandbox.klaviyo import checks, documents, views
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import Answer, Call, answers
-from airflow_provider_klaviyo.sandbox.klaviyo.database import iso, iso_seconds, token
+from airflow_provider_klaviyo.sandbox.klaviyo.database import token
 from airflow_provider_klaviyo.sandbox.klaviyo.listing import Where, read_page
-from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, invalid, not_found
+from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, invalid
 
 Json = dict[str, Any]
-COLUMNS = "l.id, l.name, l.opt_in_process, l.created, l.updated"
 OPT_IN = ("double_opt_in", "single_opt_in")
 MEMBERS_A_CALL = 1000
 INCLUDE = ("tags", "flow-triggers")
-
-
-def render(call: Call, row: Sequence[Any], *, written: bool = False, include: Sequence[str] = ()) -> Json:
-    """Return a list; ``written`` says that it was changed just now, when the time of change is told more exactly."""
-    identifier, name, opt_in, created, updated = row
-    attributes: Json = {
-        "name": name,
-        "created": iso_seconds(created),
-        "updated": iso(updated) if written else iso_seconds(updated),
-        "opt_in_process": opt_in,
-    }
-    if "profile_count" in (*call.query.additional.get("list", ()), *(call.query.fields.get("list") or ())):
-        count = "SELECT count(*) FROM members WHERE list_id = ?"
-        attributes["profile_count"] = call.state.db.execute(count, (identifier,)).fetchone()[0]
-    data = {word: [] for word in include}
-    return documents.resource(call.base, "list", identifier, documents.pick(attributes, call.fields("list")), data=data)
-
-
-def load(call: Call, list_id: str) -> Sequence[Any]:
-    """Read a list's :data:`COLUMNS`, or refuse with 404."""
-    row = call.state.db.execute(f"SELECT {COLUMNS} FROM lists l WHERE l.id = ?", (list_id,)).fetchone()  # noqa: S608 - our own names
-    if row is None:
-        raise not_found(f"A list with id `{list_id}` does not exist.")
-    return row  # type: ignore[no-any-return]
-
-
-def of_profile(call: Call, profile_id: str) -> list[Json]:
-    """Return the lists that a profile is in."""
-    sql = f"SELECT {COLUMNS} FROM members m JOIN lists l ON l.id = m.list_id WHERE m.profile_id = ? ORDER BY l.id"  # noqa: S608 - our own names
-    return [render(call, row) for row in call.state.db.execute(sql, (profile_id,))]
 
 
 @answers("get_lists", fields=("list", "tag", "flow"), include=INCLUDE)
@@ -61,20 +30,20 @@ def get_lists(call: Call) -> Answer:
     rows, following = read_page(
         call,
         source="lists l",
-        columns=COLUMNS,
+        columns=views.LIST,
         where=where,
         key=f"l.{call.query.sort or 'id'}",
         identifier="l.id",
         descending=call.query.descending,
     )
-    data = [render(call, row, include=call.query.include) for row in rows]
+    data = [views.list_(call, row, include=call.query.include) for row in rows]
     return Answer(200, call.page(data, following, [] if call.query.include else None))
 
 
 @answers("get_list", fields=("list", "tag", "flow"), include=INCLUDE, additional={"list": ("profile_count",)})
 def get_list(call: Call) -> Answer:
     """Read one list."""
-    data = render(call, load(call, call.ids[0]), include=call.query.include)
+    data = views.list_(call, views.load_list(call, call.ids[0]), include=call.query.include)
     return Answer(200, call.document(data, [] if call.query.include else None))
 
 
@@ -85,34 +54,34 @@ def create_list(call: Call) -> Answer:
     list_id, now = token(6), call.state.now()
     row = (list_id, given["name"], given.get("opt_in_process") or "single_opt_in", now, now)
     call.state.db.execute("INSERT INTO lists VALUES (?, ?, ?, ?, ?)", row)
-    return Answer(201, call.document(render(call, row, written=True)))
+    return Answer(201, call.document(views.list_(call, row, written=True)))
 
 
 @answers("update_list", fields=("list",))
 def update_list(call: Call) -> Answer:
     """Change a list's name or opt-in process."""
     given = _body(call, identifier=call.ids[0])
-    _, name, opt_in, created, _ = load(call, call.ids[0])
+    _, name, opt_in, created, _ = views.load_list(call, call.ids[0])
     row = (call.ids[0], given.get("name") or name, given.get("opt_in_process") or opt_in, created, call.state.now())
     call.state.db.execute("REPLACE INTO lists VALUES (?, ?, ?, ?, ?)", row)
-    return Answer(200, call.document(render(call, row, written=True)))
+    return Answer(200, call.document(views.list_(call, row, written=True)))
 
 
 @answers("delete_list")
 def delete_list(call: Call) -> Answer:
     """Delete a list; the profiles stay."""
-    load(call, call.ids[0])
+    views.load_list(call, call.ids[0])
     with call.state.transaction():
         call.state.db.execute("DELETE FROM lists WHERE id = ?", call.ids)
         call.state.db.execute("DELETE FROM members WHERE list_id = ?", call.ids)
     return Answer(204)
 
 
-@answers("get_profiles_for_list", fields=("profile",), additional=profiles.ADDITIONAL)
+@answers("get_profiles_for_list", fields=("profile",), additional=views.ADDITIONAL)
 def get_profiles_for_list(call: Call) -> Answer:
     """List the profiles of a list."""
-    rows, following = _members(call, f"m.joined, {profiles.COLUMNS}")
-    return Answer(200, call.page([profiles.render(call, row, joined=joined) for joined, *row in rows], following))
+    rows, following = _members(call, f"m.joined, {views.PROFILE}")
+    return Answer(200, call.page([views.profile(call, row, joined=joined) for joined, *row in rows], following))
 
 
 @answers("get_profile_ids_for_list")
@@ -141,7 +110,7 @@ def remove_profiles_from_list(call: Call) -> Answer:
 
 
 def _members(call: Call, columns: str) -> tuple[list[tuple[Any, ...]], list[Any] | None]:
-    load(call, call.ids[0])
+    views.load_list(call, call.ids[0])
     where = Where()
     where.add("m.list_id = ?", call.ids[0])
     for term in call.query.terms:
@@ -159,7 +128,7 @@ def _members(call: Call, columns: str) -> tuple[list[tuple[Any, ...]], list[Any]
 
 
 def _profile_ids(call: Call) -> list[str]:
-    load(call, call.ids[0])
+    views.load_list(call, call.ids[0])
     problems: list[Problem] = []
     named = checks.keys(call.body, "", problems, required=("data",))
     if named and checks.items(call.body["data"], "/data", problems, at_most=MEMBERS_A_CALL, noun="profile"):
@@ -171,7 +140,7 @@ def _profile_ids(call: Call) -> list[str]:
     call.refuse(problems)
     ids = [each["id"] for each in call.body["data"]]
     for each in ids:
-        profiles.load(call, each)
+        views.load_profile(call, each)
     return ids
 
 

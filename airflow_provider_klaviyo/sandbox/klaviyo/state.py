@@ -55,10 +55,12 @@ class JobPlan:
 
     :param status: Any word, known or not; the rows of a job that is not ``complete`` are not imported.
     :param fail: Rows that become import errors, by their place in the request.
+    :param late: Attributes that are checked when the job runs, not before.
     """
 
     status: str = "complete"
     fail: frozenset[int] = frozenset()
+    late: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,14 +162,14 @@ class _Reader:
             return Field(key, name, parent.name, "String", many=False, arguments={})
         field = parent.fields[name]
         named = get_named_type(field.type)
-        arguments = {arg.name.value: value_from_ast_untyped(arg.value, self.variables) for arg in node.arguments}
+        arguments = {arg.name.value: value_from_ast_untyped(arg.value, self.variables) for arg in node.arguments or ()}
         given = {key: value for key, value in arguments.items() if value not in (None, Undefined)}
         many = is_list_type(get_nullable_type(field.type))
         below = self.select(node.selection_set, named) if node.selection_set else ()
         return Field(key, name, parent.name, named.name, many=many, arguments=given, fields=below)
 
     def _included(self, node: Any) -> bool:
-        asked = {each.name.value: value_from_ast_untyped(each.arguments[0].value, self.variables) for each in node.directives if each.arguments}
+        asked = {each.name.value: value_from_ast_untyped(each.arguments[0].value, self.variables) for each in node.directives or () if each.arguments}
         return asked.get("include", True) is True and asked.get("skip", False) is False
 
 

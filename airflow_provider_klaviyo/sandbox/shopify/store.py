@@ -51,6 +51,10 @@ class Row:
         """The row, parsed."""
         return json.loads(self.raw)  # type: ignore[no-any-return]
 
+    def __getitem__(self, key: str) -> Any:
+        """Return one value, without parsing where that is the time of the last change."""
+        return self.updated_at if key == "updatedAt" else self.data[key]
+
 
 @dataclass
 class Store:

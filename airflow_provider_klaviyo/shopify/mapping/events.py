@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from airflow_provider_klaviyo.api.request import Json
+from airflow_provider_klaviyo.shopify.mapping.items import address_of, item_of, items_of, money, price_paid, tracking_of
 from airflow_provider_klaviyo.shopify.mapping.rows import (
     Mapped,
     Reason,
     Unmapped,
-    distinct,
     email,
     email_of,
     filled,
@@ -53,7 +53,7 @@ DEFAULT_METRICS: tuple[Metric, ...] = tuple(each for each in Metric if each is n
 FULFILLED, SUCCESS, REFUNDED, PARTLY_REFUNDED = "FULFILLED", "SUCCESS", "REFUNDED", "PARTIALLY_REFUNDED"
 
 
-def events(
+def events(  # noqa: PLR0913 - one knob each, all of them optional
     order: Json,
     *,
     metrics: Collection[Metric | str] = DEFAULT_METRICS,
@@ -117,10 +117,10 @@ class _Order:
 
     @cached_property
     def value(self) -> Decimal:
-        subtotal, shipping = _money(self.node.get("subtotalPriceSet")), _money(self.node.get("totalShippingPriceSet"))
+        subtotal, shipping = money(self.node.get("subtotalPriceSet")), money(self.node.get("totalShippingPriceSet"))
         if self._subtotal_plus_shipping and subtotal is not None:
             return subtotal + (shipping or 0)
-        return _money(self.node["totalPriceSet"]) or Decimal(0)
+        return money(self.node["totalPriceSet"]) or Decimal(0)
 
     @cached_property
     def line_by_id(self) -> dict[str, Json]:
@@ -146,7 +146,7 @@ class _Order:
     def properties(self) -> Json:
         """What all events of the order say."""
         node = self.node
-        codes, discount = node.get("discountCodes") or [], _money(node.get("totalDiscountsSet"))
+        codes, discount = node.get("discountCodes") or [], money(node.get("totalDiscountsSet"))
         charged, presented = within(node, "totalPriceSet", "presentmentMoney") or {}, node.get("presentmentCurrencyCode")
         foreign = bool(presented) and presented != self.currency
         return filled(
@@ -166,13 +166,16 @@ class _Order:
         )
 
     @cached_property
-    def with_items(self) -> Json:
+    def withitems_of(self) -> Json:
         """What the events about the whole order say."""
         return {
             **self.properties,
-            **_items([(line, line.get("quantity") or 0) for line in self.lines]),
+            **items_of([(line, line.get("quantity") or 0) for line in self.lines]),
             **filled(
-                {"BillingAddress": _address(self.node.get("billingAddress")), "ShippingAddress": _address(self.node.get("shippingAddress"))}
+                {
+                    "BillingAddress": address_of(self.node.get("billingAddress")),
+                    "ShippingAddress": address_of(self.node.get("shippingAddress")),
+                }
             ),
         }
 
@@ -183,11 +186,11 @@ def _placed(order: _Order) -> Iterator[_Event]:
 
 def _ordered(order: _Order) -> Iterator[_Event]:
     """One event a line: a line's own id keeps two lines of one second apart."""
-    common = {name: order.properties[name] for name in ("OrderId", "OrderName") if name in order.properties}
+    common = filled({"OrderId": order.id, "OrderName": order.node.get("name")})
     for line in order.lines:
         quantity = line.get("quantity") or 0
-        price = _money(line.get("originalUnitPriceSet"))
-        item = _item(line, quantity)
+        price = money(line.get("originalUnitPriceSet"))
+        item = item_of(line, quantity)
         brand = {"ProductBrand": item.pop("Brand")} if "Brand" in item else {}
         value = None if price is None else price * quantity
         yield _Event(f"{order.id}:{number_of(line['id'])}", order.node["processedAt"], value, {**common, **item, **brand})
@@ -198,7 +201,7 @@ def _fulfilled(order: _Order) -> Iterator[_Event]:
         return
     sent = order.fulfilments()
     last = max((each["createdAt"] for each in sent), default=order.node["processedAt"])
-    yield _Event(order.id, last, order.value, order.with_items | _tracking(sent))
+    yield _Event(order.id, last, order.value, order.with_items | tracking_of(sent))
 
 
 def _partly_fulfilled(order: _Order) -> Iterator[_Event]:
@@ -206,9 +209,9 @@ def _partly_fulfilled(order: _Order) -> Iterator[_Event]:
         return
     for each in order.fulfilments():
         lines = order.lines_of("fulfillments", "fulfillmentLineItems", each["id"])
-        value = None if lines is None else sum((_paid(line) * quantity for line, quantity in lines), Decimal(0))
-        items = {"Item Count": each.get("totalQuantity")} if lines is None else _items(lines)
-        yield _Event(number_of(each["id"]), each["createdAt"], value, order.properties | filled(items) | _tracking([each]))
+        value = None if lines is None else sum((price_paid(line) * quantity for line, quantity in lines), Decimal(0))
+        items = {"Item Count": each.get("totalQuantity")} if lines is None else items_of(lines)
+        yield _Event(number_of(each["id"]), each["createdAt"], value, order.properties | filled(items) | tracking_of([each]))
 
 
 def _cancelled(order: _Order) -> Iterator[_Event]:
@@ -222,7 +225,7 @@ def _refunded(order: _Order) -> Iterator[_Event]:
     fallback = order.node.get("cancelledAt") or order.node["processedAt"]
     last = max((each["createdAt"] for each in order.refunds() if each.get("createdAt")), default=fallback)
     reason = filled({"Reason": order.node.get("cancelReason")})
-    yield _Event(order.id, last, _money(order.node.get("totalRefundedSet")), order.with_items | reason)
+    yield _Event(order.id, last, money(order.node.get("totalRefundedSet")), order.with_items | reason)
 
 
 def _partly_refunded(order: _Order) -> Iterator[_Event]:
@@ -231,8 +234,8 @@ def _partly_refunded(order: _Order) -> Iterator[_Event]:
     for each in order.refunds():
         lines = order.lines_of("refunds", "refundLineItems", each["id"])
         when = each.get("createdAt") or order.node["processedAt"]
-        properties = order.properties | ({} if lines is None else _items(lines))
-        yield _Event(number_of(each["id"]), when, _money(each.get("totalRefundedSet")), properties)
+        properties = order.properties | ({} if lines is None else items_of(lines))
+        yield _Event(number_of(each["id"]), when, money(each.get("totalRefundedSet")), properties)
 
 
 RULES: dict[Metric, Callable[[_Order], Iterator[_Event]]] = {
@@ -254,80 +257,3 @@ def _identifier(order: Json) -> dict[str, str]:
     if number := phone_of(customer) or phone(order.get("phone")):
         return {"phone_number": number}
     return {}
-
-
-def _money(bag: Mapping[str, Any] | None) -> Decimal | None:
-    """Return an amount in the shop's currency: only sums of one currency mean something."""
-    amount = within(bag, "shopMoney", "amount")
-    return None if amount is None else Decimal(amount)
-
-
-def _paid(line: Json) -> Decimal:
-    paid = _money(line.get("discountedUnitPriceAfterAllDiscountsSet"))
-    return paid if paid is not None else _money(line.get("originalUnitPriceSet")) or Decimal(0)
-
-
-def _items(lines: list[tuple[Json, int]]) -> Json:
-    items = [_item(line, quantity) for line, quantity in lines]
-    return {
-        "ItemNames": distinct(item.get("ProductName") for item in items),
-        "Categories": distinct(name for item in items for name in item.get("Categories", ())),
-        "Brands": distinct(item.get("Brand") for item in items),
-        "Item Count": len(items),
-        "Items": items,
-    }
-
-
-def _item(line: Json, quantity: int) -> Json:
-    """Read a line. What was deleted since, product or variant, is told by what the line itself remembers."""
-    product, variant = line.get("product") or {}, line.get("variant") or {}
-    price = _money(line.get("originalUnitPriceSet"))
-    sku = line.get("sku") or variant.get("sku")
-    return filled(
-        {
-            "ProductID": product.get("legacyResourceId"),
-            "VariantID": variant.get("legacyResourceId"),
-            "SKU": sku,
-            "ProductName": line.get("title") or line.get("name") or sku,
-            "VariantName": line.get("variantTitle"),
-            "Quantity": quantity,
-            "ItemPrice": None if price is None else float(price),
-            "RowTotal": None if price is None else float(price * quantity),
-            "ProductURL": product.get("onlineStoreUrl"),
-            "ImageURL": within(line, "image", "url"),
-            "Categories": distinct([product.get("productType")]),
-            "Brand": line.get("vendor"),
-            "GiftCard": line.get("isGiftCard") or None,
-        }
-    )
-
-
-def _tracking(fulfilments: list[Json]) -> Json:
-    parcels = [parcel for each in fulfilments for parcel in each.get("trackingInfo") or []]
-    return filled(
-        {
-            "Tracking Company": ", ".join(distinct(parcel.get("company") for parcel in parcels)),
-            "Tracking Numbers": distinct(parcel.get("number") for parcel in parcels),
-            "Tracking URLs": distinct(parcel.get("url") for parcel in parcels),
-        }
-    )
-
-
-def _address(address: Mapping[str, Any] | None) -> Json:
-    found = address or {}
-    return filled(
-        {
-            "FirstName": found.get("firstName"),
-            "LastName": found.get("lastName"),
-            "Company": found.get("company"),
-            "Address1": found.get("address1"),
-            "Address2": found.get("address2"),
-            "City": found.get("city"),
-            "Region": found.get("province"),
-            "RegionCode": found.get("provinceCode"),
-            "Country": found.get("country"),
-            "CountryCode": found.get("countryCodeV2"),
-            "Zip": found.get("zip"),
-            "Phone": found.get("phone"),
-        }
-    )

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators for profiles: the people of an account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_klaviyo.api import bodies, profiles
+from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError, KlaviyoError
+from airflow_provider_klaviyo.api.jobs import Kind
+from airflow_provider_klaviyo.api.request import Json, Request
+from airflow_provider_klaviyo.operators.base import KlaviyoOperator, Personal
+from airflow_provider_klaviyo.operators.jobs import JobOperator
+from airflow_provider_klaviyo.operators.listing import Fields, ListingOperator, Names
+
+if TYPE_CHECKING:
+    from airflow_provider_klaviyo.session import Session
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+
+
+class ProfileOperator(KlaviyoOperator):
+    """
+    Send a request about one profile.
+
+    :param return_objects: Whether to return the whole profile, which then stands in Airflow's database; otherwise its id.
+    """
+
+    return_objects: bool = False
+
+    def result(self, answer: Any) -> Any:
+        """Return the profile's id, or the profile."""
+        return answer["data"] if self.return_objects else answer["data"]["id"]
+
+    def reread(self, klaviyo: Session, done: Json) -> Any:
+        """Read the profile that an earlier try of the task has made."""
+        return klaviyo.send(profiles.get(profile_id=done["id"]))
+
+
+class KlaviyoCreateProfileOperator(ProfileOperator):
+    """
+    Make a profile; fail where one holds an identifier already.
+
+    https://developers.klaviyo.com/en/reference/create_profile
+
+    :param profile: The attributes, one of ``email``, ``phone_number`` and ``external_id`` among them.
+    :return: The profile's id.
+    """
+
+    profile: Personal[Mapping[str, Any]]
+
+    def request(self) -> Request[Json]:
+        """Make the request from the rendered fields."""
+        return profiles.create(profile=self.profile)
+
+    def recall(self, klaviyo: Session, request: Request[Any], since: datetime) -> Any:
+        """Send it again: where the earlier try made the profile, Klaviyo refuses the second and names the first."""
+        try:
+            return klaviyo.send(request)
+        except KlaviyoApiError as error:
+            if error.status != HTTPStatus.CONFLICT or not error.duplicate_id:
+                raise
+            found = klaviyo.send(profiles.get(profile_id=error.duplicate_id))
+            if datetime.fromisoformat(found["data"]["attributes"]["created"]) < since - CLOCKS_DIFFER:
+                raise
+            return found
+
+
+class KlaviyoUpsertProfileOperator(ProfileOperator):
+    """
+    Make a profile, or update the one that holds an identifier of it.
+
+    https://developers.klaviyo.com/en/reference/create_or_update_profile
+
+    :param profile: The attributes, an identifier among them (``id`` and ``_kx`` serve as well). ``None`` clears a field.
+    :param append: Values to add to properties that are lists; sent once in effect.
+    :param unappend: Values to take from properties that are lists; sent once in effect.
+    :param unset: Properties to remove.
+    :return: The profile's id.
+    """
+
+    profile: Personal[Mapping[str, Any]]
+    append: Personal[Mapping[str, Any] | None] = None
+    unappend: Personal[Mapping[str, Any] | None] = None
+    unset: Names | None = None
+
+    def request(self) -> Request[Json]:
+        """Make the request from the rendered fields."""
+        return profiles.upsert(profile=self.profile, append=self.append, unappend=self.unappend, unset=self.unset)
+
+
+class KlaviyoUpdateProfileOperator(ProfileOperator):
+    """
+    Update a profile.
+
+    https://developers.klaviyo.com/en/reference/update_profile
+
+    :param profile_id: Klaviyo's id of it.
+    :param profile: The attributes to set. ``None`` clears a field.
+    :param append: Values to add to properties that are lists; sent once in effect.
+    :param unappend: Values to take from properties that are lists; sent once in effect.
+    :param unset: Properties to remove.
+    :return: The profile's id.
+    """
+
+    profile_id: str
+    profile: Personal[Mapping[str, Any] | None] = None
+    append: Personal[Mapping[str, Any] | None] = None
+    unappend: Personal[Mapping[str, Any] | None] = None
+    unset: Names | None = None
+
+    def request(self) -> Request[Json]:
+        """Make the request from the rendered fields."""
+        return profiles.update(
+            profile_id=self.profile_id, profile=self.profile, append=self.append, unappend=self.unappend, unset=self.unset
+        )
+
+
+class KlaviyoGetProfileOperator(ProfileOperator):
+    """
+    Read a profile, by its id or by what it is known as.
+
+    https://developers.klaviyo.com/en/reference/get_profile
+
+    :param profile_id: Klaviyo's id of it.
+    :param lookup: In place of the id, one identifier: ``{"email": "sarah@example.com"}``, ``phone_number`` or ``external_id``.
+    :param must_exist: Whether to fail where nobody has the identifier; otherwise the task returns ``None``.
+    :param fields: The fields to return, by resource type.
+    :param additional_fields: Fields that are left out unless asked for: ``{"profile": ["subscriptions"]}``.
+    :return: The profile's id.
+    """
+
+    profile_id: str | None = None
+    lookup: Personal[Mapping[str, str] | None] = None
+    must_exist: bool = True
+    fields: Fields | None = None
+    additional_fields: Fields | None = None
+
+    def request(self) -> Request[Any]:
+        """Make the request from the rendered fields."""
+        if bool(self.profile_id) == bool(self.lookup):
+            raise KlaviyoConfigError("give either profile_id or lookup")
+        if self.lookup:
+            return profiles.get_by(lookup=self.lookup, fields=self.fields, additional_fields=self.additional_fields)
+        return profiles.get(profile_id=self.profile_id or "", fields=self.fields, additional_fields=self.additional_fields)
+
+    def result(self, answer: Any) -> Any:
+        """Return the profile's id or the profile, or say that there is none."""
+        if answer is not None:
+            return super().result(answer)
+        if self.must_exist:
+            raise KlaviyoError(f"no profile has the {next(iter(self.lookup or {}))} that was looked up; must_exist=False returns None")
+        return None
+
+
+class KlaviyoListProfilesOperator(ListingOperator):
+    """
+    Read profiles, all pages of them.
+
+    https://developers.klaviyo.com/en/reference/get_profiles
+
+    :param return_objects: Whether to return whole profiles, which then stand in Airflow's database; otherwise their ids.
+    :return: The profiles' ids.
+    """
+
+    return_objects: bool = False
+
+    def request(self) -> Request[Json]:
+        """Make the request from the rendered fields."""
+        return profiles.list_(
+            filter=self.filter,
+            sort=self.sort,
+            fields=self.fields,
+            additional_fields=self.additional_fields,
+            include=self.include,
+            page_size=self.page_size("/api/profiles"),
+        )
+
+    def result(self, answer: Any) -> Any:
+        """Return ids, or profiles."""
+        return answer if self.return_objects else [each["id"] for each in answer]
+
+
+class KlaviyoBulkImportProfilesOperator(JobOperator):
+    """
+    Make or update up to 10,000 profiles in one job. For more, and for rows from a database, there are the transfers.
+
+    https://developers.klaviyo.com/en/reference/bulk_import_profiles
+
+    :param profiles: Each profile's attributes, an identifier among them.
+    :param list_id: The list to put them in. That subscribes nobody.
+    """
+
+    kind: ClassVar[Kind] = "profile-bulk-import"
+
+    profiles: Personal[Sequence[Mapping[str, Any]]]
+    list_id: str | None = None
+
+    def request(self) -> Request[Json]:
+        """Make the request from the rendered fields."""
+        checked = [bodies.profile_resource(bodies.checked_profile(each, also=("id", "_kx"))) for each in self.profiles]
+        return profiles.bulk_import(profiles=checked, list_id=self.list_id)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any endpoint of Klaviyo's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.api.request import Json, Request
+from airflow_provider_klaviyo.operators.base import Journal, Personal
+from airflow_provider_klaviyo.operators.listing import PagedOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+PATH = re.compile(r"/api(/[A-Za-z0-9%._~=@:+-]+)+/?")
+
+
+class KlaviyoRequestOperator(PagedOperator):
+    """
+    Send any request, for what has no operator of its own.
+
+    Limits are kept, and errors are read, as everywhere. A request that changes something and is not ``replayable`` is sent once
+    in effect: where its outcome stays unknown, the task fails and says so, and no retry sends it again.
+
+    https://developers.klaviyo.com/en/reference/api_overview
+
+    :param method: The HTTP method.
+    :param path: The path on the connection's host, such as ``/api/lists``; the query is given apart.
+    :param query: The query, unquoted: ``{"filter": 'equals(name,"VIP")'}``.
+    :param body: The JSON to send.
+    :param paginate: Whether to read all pages and return their items.
+    :param replayable: Whether sending it twice does no harm; by default, reads and deletes are.
+    :return: The answer; with ``paginate``, the list of items.
+    """
+
+    path: str
+    method: Literal["GET", "POST", "PATCH", "DELETE"] = "GET"
+    query: Mapping[str, str | int] | None = None
+    body: Personal[Mapping[str, Any] | None] = None
+    paginate: bool = False
+    replayable: bool | None = None
+
+    def request(self) -> Request[Json]:
+        """Make the request, for this host and no other."""
+        if not PATH.fullmatch(self.path) or any(
+            part in {".", ".."} for part in self.path.replace("%2e", ".").replace("%2E", ".").split("/")
+        ):
+            raise KlaviyoConfigError(
+                "path is a path on Klaviyo's host, such as /api/lists/{id}: it begins with /api/, has no empty part"
+                " and no query (that is given as `query`); an absolute URL is refused because the key would travel"
+            )
+        if self.paginate and self.method != "GET":
+            raise KlaviyoConfigError("paginate goes with GET alone")
+        body = None if self.body is None else dict(self.body)
+        return Request(self.method, self.path, params=self.query or {}, json=body, replayable=self.replayable)
+
+    def result(self, answer: Any) -> Any:
+        """Return the answer as it is."""
+        return answer
+
+    def execute(self, context: Context) -> Any:
+        """Send the request."""
+        request, journal = self.request(), Journal(context)
+        with self.hook.session() as klaviyo:
+            result = self.items(klaviyo, request) if self.paginate else self.send(klaviyo, request, journal)
+        if not request.repeatable:
+            journal.close()
+        return result

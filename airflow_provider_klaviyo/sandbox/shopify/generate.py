@@ -1,0 +1,2 @@
+def generate(**k):
+    raise NotImplementedError

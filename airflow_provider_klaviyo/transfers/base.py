@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all loads into Klaviyo share: the fields, the journal, and going on where an earlier hop or try stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from uuid import uuid4
+
+from airflow.sdk import conf
+
+from airflow_provider_klaviyo.api.errors import KlaviyoInDoubt
+from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, ObjectStoragePath
+
+    from airflow_provider_klaviyo.api.request import Json
+    from airflow_provider_klaviyo.loading import LoadReport, Plan, Row, Skip
+    from airflow_provider_klaviyo.loading.load import Load
+    from airflow_provider_klaviyo.session import Session
+
+REPORT = "report"
+"""Key of the XCom with the load's report; it is there also when the load has failed by its plan."""
+
+
+class TaskStore:
+    """
+    A load's part of the task state store, kept apart from that of an earlier run of the task.
+
+    :param context: Context of the running task; without a store, the journal goes with the process.
+    :param run: Name of the run: another after the task was cleared.
+    """
+
+    def __init__(self, context: Context, run: str) -> None:
+        self._store: Any = context.get("task_state_store")
+        self._run = run
+        self._kept: dict[str, Any] = {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a key."""
+        if key not in self._kept and self._store is not None:
+            self._kept[key] = self._store.get(f"{self._run}:{key}")
+        found = self._kept.get(key)
+        return default if found is None else found
+
+    def set(self, key: str, value: Any) -> None:
+        """Set a key. It fails where another try of the task has taken over, and so comes before every request."""
+        if self._store is not None:
+            from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+            self._store.set(f"{self._run}:{key}", value, retention=NEVER_EXPIRE)
+        self._kept[key] = value
+
+
+class KlaviyoLoadOperator(KlaviyoOperator):
+    """
+    Load rows into Klaviyo: map, check, dedupe, batch, stage, submit, settle, report.
+
+    A subclass says in :meth:`rows` where they come from. The report goes to XCom, also under the key ``report``.
+
+    :param on_invalid: What a bad optional field does: ``drop_field`` leaves it out and counts it, ``reject_row`` rejects its row.
+    :param default_region: ISO 3166 country whose national phone numbers are understood, such as ``US``.
+    :param allowed_rejects: How many rejected rows the load may have without failing: a count, or a share below 1.
+    :param staging_path: Folder for the batches until Klaviyo has confirmed them, as an object storage URL that every worker
+        reaches; by default ``[klaviyo] staging_path`` of Airflow's configuration.
+    :param rejects_path: File for the rows that were not loaded, JSON lines; by default below the staging path.
+    :param preview: Map, check and count, and return five rows as they would be sent; send nothing.
+    :param poll_interval: Seconds between two looks at Klaviyo's jobs.
+    :param job_timeout: How long to wait for Klaviyo's jobs; after that the task fails and, cleared, goes on waiting.
+    :param deferrable: Whether to wait in the triggerer, without a worker slot.
+    """
+
+    kind: ClassVar[Literal["profiles", "events"]]
+
+    on_invalid: Literal["drop_field", "reject_row"] = "drop_field"
+    default_region: str | None = None
+    allowed_rejects: float = 0
+    staging_path: str | None = None
+    rejects_path: str | None = None
+    preview: bool = False
+    poll_interval: float = 10
+    job_timeout: timedelta = timedelta(hours=24)
+    deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
+
+    @abstractmethod
+    def rows(self, context: Context, journal: Journal) -> Iterable[Row | Skip | Mapping[str, Any]]:
+        """
+        Return the rows, to be read once.
+
+        :param context: Context of the running task.
+        :param journal: For what has to be remembered until they are staged, such as an export's id.
+        :raises TaskDeferred: They are not ready; the operator is called again when they are.
+        """
+
+    def plan_fields(self) -> dict[str, Any]:
+        """Return the arguments of the plan that only this load has."""
+        return {}
+
+    def execute(self, context: Context) -> Json:
+        """Load, from where an earlier hop or try stopped."""
+        return self._advance(context)
+
+    def resume(self, context: Context, event: Any = None) -> Json:  # noqa: ARG002
+        """
+        Go on after a wait.
+
+        What the trigger saw is not used: the operator looks itself, and so meets what a retry would meet.
+        """
+        return self._advance(context)
+
+    def _advance(self, context: Context) -> Json:
+        from airflow_provider_klaviyo.loading import preview
+        from airflow_provider_klaviyo.loading.journal import Journal as LoadJournal
+        from airflow_provider_klaviyo.loading.load import Load
+
+        journal = Journal(context)
+        if self.preview:
+            report = preview(self.rows(context, journal), self._plan())
+            journal.close()
+            return report.as_json()
+        if (run := journal.get("run")) is None:
+            run = uuid4().hex[:8]
+            journal.write(run=run)
+        load = Load(self._plan(), LoadJournal(TaskStore(context, run)))
+        report = load.done or self._finished(load, context, journal)
+        context["ti"].xcom_push(key=REPORT, value=report.as_json())
+        journal.close()
+        return report.check(load.plan).as_json()
+
+    def _finished(self, load: Load, context: Context, journal: Journal) -> LoadReport:
+        rows = None if load.staged else self.rows(context, journal)  # may defer, before Klaviyo is asked for anything
+        with self.hook.session() as klaviyo:
+            if rows is not None:
+                load.stage(rows, klaviyo)
+            load.submit(klaviyo)
+            self._settle(load, klaviyo, journal)
+            return load.finish(klaviyo)
+
+    def _settle(self, load: Load, klaviyo: Session, journal: Journal) -> None:
+        from airflow_provider_klaviyo.loading.settle import look
+
+        pauses = growing(self.poll_interval)
+        waiting = load.pending()
+        while waiting:
+            load.settle(klaviyo, look(klaviyo, waiting))
+            if not (waiting := load.pending()):
+                return
+            since = journal.get("waiting_since") or time.time()
+            journal.write(waiting_since=since)
+            deadline = since + self.job_timeout.total_seconds()
+            if time.time() > deadline:
+                journal.write(waiting_since=None)
+                raise KlaviyoInDoubt(
+                    f"{len(waiting)} of Klaviyo's jobs are not done after {self.job_timeout}, {next(iter(waiting))} among them."
+                    " Nothing is lost: clear this task, and it goes on waiting for them."
+                )
+            if self.deferrable:
+                self._defer(list(waiting), deadline)
+            time.sleep(next(pauses))
+
+    def _defer(self, job_ids: list[str], deadline: float) -> None:
+        from airflow_provider_klaviyo.triggers.jobs import KlaviyoJobTrigger
+
+        trigger = KlaviyoJobTrigger(
+            kind="profile-bulk-import",
+            job_ids=job_ids,
+            klaviyo_conn_id=self.klaviyo_conn_id,
+            interval=self.poll_interval,
+            deadline=deadline,
+        )
+        self.defer(trigger=trigger, method_name="resume")
+
+    def _plan(self) -> Plan:
+        from airflow.sdk import ObjectStoragePath
+
+        from airflow_provider_klaviyo.loading import Plan
+
+        return Plan(
+            kind=self.kind,
+            staging_path=folder("staging_path", self.staging_path),
+            rejects_path=ObjectStoragePath(self.rejects_path) if self.rejects_path else None,
+            on_invalid=self.on_invalid,
+            default_region=self.default_region,
+            allowed_rejects=self.allowed_rejects,
+            poll_interval=self.poll_interval,
+            **self.plan_fields(),
+        )
+
+
+def folder(option: Literal["staging_path", "state_path"], given: str | None) -> ObjectStoragePath:
+    """
+    Return a folder: the one that is given, else that of Airflow's configuration, else one below Airflow's home.
+
+    The last is right for one machine; where a task may be retried on another, set ``[klaviyo] staging_path`` and ``state_path``.
+
+    :param option: Which of the two.
+    :param given: What the operator was given.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+    path = given or conf.get("klaviyo", option, fallback="") or f"file://{home}/klaviyo/{option.removesuffix('_path')}"
+    return ObjectStoragePath(path)
+
+
+def growing(longest: float) -> Iterator[float]:
+    """Yield pauses that double from half a second on: short jobs are seen at once, long ones asked after seldom."""
+    pause = 0.5
+    while True:
+        yield min(pause, longest)
+        pause *= 2

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load a Shopify shop's customers and orders into Klaviyo."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.operators.base import Journal
+from airflow_provider_klaviyo.shopify.mapping import DEFAULT_METRICS, Mapped, OrderValue, Unmapped, events, profile
+from airflow_provider_klaviyo.shopify.queries import OVERLAP, BulkQuery, Window, customers, orders
+from airflow_provider_klaviyo.transfers.base import KlaviyoLoadOperator, folder
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_klaviyo.api.request import Json
+    from airflow_provider_klaviyo.loading import Row, Skip
+    from airflow_provider_klaviyo.shopify.bulk import BulkOperation
+
+
+class ShopifyToKlaviyoOperator(KlaviyoLoadOperator):
+    """
+    Load what changed in a shop, read by one of Shopify's bulk operations.
+
+    :param shopify_conn_id: The Airflow connection to the shop.
+    :param start: Load what changed from then on; by default from the start of the run's data interval.
+    :param end: Load what changed until then; by default to the end of the run's data interval, or where ``start`` is given, to now.
+    :param overlap: How far to look back behind ``start``: Shopify's search learns of a change only after a while.
+    """
+
+    shopify_conn_id: str = "shopify_default"
+    start: datetime | None = None
+    end: datetime | None = None
+    overlap: timedelta = OVERLAP
+
+    @abstractmethod
+    def query(self, window: Window) -> BulkQuery:
+        """Return the bulk query for a window."""
+
+    @abstractmethod
+    def mapped(self, node: Json) -> Iterator[Mapped | Unmapped]:
+        """Map an object of the shop's to rows."""
+
+    def rows(self, context: Context, journal: Journal) -> Iterator[Row | Skip]:
+        """Run the bulk operation, wait for it, and return its objects mapped."""
+        from airflow_provider_klaviyo.operators.shopify import bulk_operation
+
+        window = self.window(context)
+        query = self.query(window)
+        operation = bulk_operation(
+            self,
+            journal,
+            query,
+            shopify_conn_id=self.shopify_conn_id,
+            deferrable=self.deferrable,
+            poll_interval=self.poll_interval,
+        )
+        return self._read(operation, query, window)
+
+    def window(self, context: Context) -> Window:
+        """
+        Return the changes to load.
+
+        :raises KlaviyoConfigError: Neither ``start`` nor the run says from when.
+        """
+        if self.start is not None:
+            return Window(self.start, self.end, self.overlap)
+        start, end = context.get("data_interval_start"), context.get("data_interval_end")
+        if start is None or end is None or start >= end:
+            raise KlaviyoConfigError(
+                f"{self.task_id}: this run has no data interval to load. Schedule the DAG with CronDataIntervalTimetable"
+                " (Airflow 3's '@daily' gives a run an empty interval), or give start."
+            )
+        return Window(start, self.end or end, self.overlap)
+
+    def _read(self, operation: BulkOperation, query: BulkQuery, window: Window) -> Iterator[Row | Skip]:
+        from airflow_provider_klaviyo.hooks.shopify import ShopifyHook
+        from airflow_provider_klaviyo.loading import Row, Skip
+
+        with ShopifyHook(self.shopify_conn_id).session() as shopify:
+            for node in shopify.nodes(operation, query.children):
+                if window.holds(node):
+                    for each in self.mapped(node):
+                        yield Row(each.key, each.data) if isinstance(each, Mapped) else Skip(each.key, each.code, each.reason)
+
+
+class ShopifyToKlaviyoProfilesOperator(ShopifyToKlaviyoOperator):
+    """
+    Load a shop's customers as profiles.
+
+    Customers with neither a usable e-mail address nor a phone number in E.164 form are skipped and counted. Consent does not
+    travel with a profile, and being in a list is none.
+
+    :param list_id: List the profiles are added to.
+    """
+
+    kind: ClassVar[Literal["profiles", "events"]] = "profiles"
+
+    list_id: str | None = None
+
+    def query(self, window: Window) -> BulkQuery:
+        """Ask for the customers that changed."""
+        return customers(window)
+
+    def mapped(self, node: Json) -> Iterator[Mapped | Unmapped]:
+        """Map a customer."""
+        yield profile(node)
+
+    def plan_fields(self) -> dict[str, Any]:
+        """Add the list."""
+        return {"list_id": self.list_id}
+
+
+class ShopifyToKlaviyoEventsOperator(ShopifyToKlaviyoOperator):
+    """
+    Load a shop's orders as events.
+
+    An order that is read again, because it changed or windows overlap, is not counted twice: what was sent before stands in a
+    ledger at ``state_path``. Test orders, and orders without a usable e-mail address or phone number, are skipped and counted.
+
+    :param metrics: The events wanted; by default ``Placed Order``, ``Ordered Product``, ``Fulfilled Order``,
+        ``Fulfilled Partial Order``, ``Cancelled Order`` and ``Refunded Order``. ``Partially Refunded Order`` is there, too.
+    :param order_value: What an order is worth: ``total``, or ``subtotal_plus_shipping`` as Klaviyo's own integration counts.
+    :param shop_prefix: Stands before each ``unique_id``, where several shops feed one Klaviyo account.
+    :param backfill_after: Events older than this are recorded without starting flows; ``None``: all start flows.
+    :param state_path: Folder for the ids of sent events, as an object storage URL that every worker reaches; by default
+        ``[klaviyo] state_path`` of Airflow's configuration.
+    :param resend: Send events again that an earlier load sent; Klaviyo keeps the first.
+    """
+
+    kind: ClassVar[Literal["profiles", "events"]] = "events"
+
+    metrics: Sequence[str] = tuple(map(str, DEFAULT_METRICS))
+    order_value: OrderValue = "total"
+    shop_prefix: str | None = None
+    backfill_after: timedelta | None = timedelta(hours=24)
+    state_path: str | None = None
+    resend: bool = False
+
+    def query(self, window: Window) -> BulkQuery:
+        """Ask for the orders that changed, with their lines."""
+        return orders(window)
+
+    def mapped(self, node: Json) -> Iterator[Mapped | Unmapped]:
+        """Map an order to its events."""
+        return events(node, metrics=self.metrics, value=self.order_value, shop_prefix=self.shop_prefix)
+
+    def plan_fields(self) -> dict[str, Any]:
+        """Add what only events have; an order's id is given once, whoever the customer is by then."""
+        return {
+            "backfill_after": self.backfill_after,
+            "state_path": folder("state_path", self.state_path),
+            "resend": self.resend,
+            "unique_id_scope": "metric",
+        }

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One reading of a job."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_klaviyo.api import jobs
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError, KlaviyoJobFailed
+from airflow_provider_klaviyo.api.jobs import Job, JobStatus
+from airflow_provider_klaviyo.api.request import Json, Request
+
+
+def answer(status: Any = "complete", kind: str = "profile-bulk-import", **counts: int | None) -> Json:
+    """Return an answer as Klaviyo gives it."""
+    return {"data": {"type": f"{kind}-job", "id": "J1", "attributes": {"status": status, **counts}, "links": {}}}
+
+
+def test_a_job_is_read() -> None:
+    read = Job.read(answer("processing", total_count=3, completed_count=1, failed_count=None))
+    assert read == Job(id="J1", kind="profile-bulk-import", status=JobStatus.PROCESSING, total=3, completed=1)
+
+
+@pytest.mark.parametrize(("status", "done"), [("queued", False), ("processing", False), ("complete", True), ("cancelled", True)])
+def test_a_job_is_done_by_its_status_alone(status: str, done: bool) -> None:
+    assert Job.read(answer(status)).done is done
+
+
+@pytest.mark.parametrize("status", ["failed", "COMPLETE", "", None])
+def test_a_status_never_seen_raises(status: Any) -> None:
+    with pytest.raises(KlaviyoError, match="this package knows queued, processing, complete, cancelled"):
+        Job.read(answer(status))
+
+
+def test_the_unknown_status_is_named() -> None:
+    with pytest.raises(KlaviyoError, match="'expired'"):
+        Job.read(answer("expired"))
+
+
+@pytest.mark.parametrize("status", ["queued", "processing"])
+def test_a_running_job_is_as_it_should_be(status: str) -> None:
+    job = Job.read(answer(status, total_count=3, failed_count=3))
+    assert job.check() is job
+
+
+def test_a_cancelled_job_has_failed() -> None:
+    with pytest.raises(KlaviyoJobFailed, match="was cancelled after 1 of 3 rows"):
+        Job.read(answer("cancelled", total_count=3, completed_count=1)).check(allowed_failures=3)
+
+
+def test_complete_with_failures_is_no_success() -> None:
+    job = Job.read(answer(total_count=10_000, completed_count=9_998, failed_count=2))
+    with pytest.raises(KlaviyoJobFailed, match=r"2 of 10,000 rows failed \(1 allowed\).*J1/import-errors"):
+        job.check(allowed_failures=1)
+    assert job.check(allowed_failures=2) is job
+
+
+def test_what_was_skipped_has_not_failed() -> None:
+    job = Job.read(answer(kind="profile-suppression-bulk-create", total_count=3, completed_count=1, skipped_count=2))
+    assert job.check() == Job("J1", "profile-suppression-bulk-create", JobStatus.COMPLETE, total=3, completed=1, skipped=2)
+
+
+@given(st.sampled_from(JobStatus), st.lists(st.integers(0), min_size=4, max_size=4), st.sampled_from(get_args(jobs.Kind)))
+def test_a_job_survives_json(status: JobStatus, counts: list[int], kind: str) -> None:
+    job = Job("J1", kind, status, *counts)
+    assert Job.from_data(json.loads(json.dumps(job.as_data()))) == job
+
+
+def test_get() -> None:
+    assert jobs.get(kind="profile-bulk-import", job_id="a/b") == Request("GET", "/api/profile-bulk-import-jobs/a%2Fb", read=Job.read)
+
+
+def test_the_newest_hundred_are_listed_first() -> None:
+    assert jobs.list_(kind="profile-bulk-import") == Request(
+        "GET", "/api/profile-bulk-import-jobs", params={"sort": "-created_at", "page[size]": 100}
+    )
+
+
+def test_a_list_that_neither_sorts_nor_takes_a_size_is_not_asked_to() -> None:
+    assert jobs.list_(kind="coupon-code-bulk-create", status=JobStatus.PROCESSING) == Request(
+        "GET", "/api/coupon-code-bulk-create-jobs", params={"filter": 'equals(status,"processing")'}
+    )
+
+
+def test_campaign_jobs_are_not_listed() -> None:
+    with pytest.raises(KlaviyoConfigError, match="get one by its id"):
+        jobs.list_(kind="campaign-send")
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(KlaviyoConfigError, match="kind is one of profile-bulk-import"):
+        jobs.get(kind="profile-import", job_id="J1")  # type: ignore[arg-type]
+
+
+def test_import_errors() -> None:
+    assert jobs.import_errors(job_id="J1") == Request("GET", "/api/profile-bulk-import-jobs/J1/import-errors", params={"page[size]": 100})
