@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from collections import Counter
@@ -19,6 +20,9 @@ from tenacity import RetryCallState
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoUnanswered
 
 LONGEST_BACKOFF = 60.0
+NOTABLE_WAIT = 10.0
+
+log = logging.getLogger(__name__)
 
 
 class Again(Enum):
@@ -100,7 +104,7 @@ class Retries:
 
     def policy(self) -> dict[str, Any]:
         """Return the keywords of ``Retrying`` and ``AsyncRetrying``."""
-        return {"retry": self._retry, "wait": self._wait, "stop": self._stop, "reraise": True}
+        return {"retry": self._retry, "wait": self._wait, "stop": self._stop, "before_sleep": self._tell, "reraise": True}
 
     def _retry(self, state: RetryCallState) -> bool:
         if (error := _error(state)) is None:
@@ -121,6 +125,11 @@ class Retries:
     def _stop(self, state: RetryCallState) -> bool:
         spent = self.failures[Again.COUNTED] >= self.max_attempts
         return spent or self.clock() + state.upcoming_sleep > self.deadline
+
+    def _tell(self, state: RetryCallState) -> None:
+        # A 429 that is over in a moment is the ordinary course of things.
+        notable = state.upcoming_sleep >= NOTABLE_WAIT or self.failures[Again.COUNTED]
+        log.log(logging.INFO if notable else logging.DEBUG, "%s Again in %.1f s.", _error(state), state.upcoming_sleep)
 
     def _verdict(self, error: BaseException) -> Again:
         return again(error, repeatable=self.repeatable, compressed=self.compressed)

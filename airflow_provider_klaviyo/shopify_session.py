@@ -95,20 +95,21 @@ class ShopifySession:
         :raises ShopifyDataError: The result cannot be read.
         """
         operation.check()
-        return stitch(self.lines(operation.url), children=children) if operation.url else iter(())
+        return stitch(self.lines(operation.url, operation.file_size), children=children) if operation.url else iter(())
 
-    def lines(self, url: str) -> Iterator[bytes]:
+    def lines(self, url: str, size: int = 0) -> Iterator[bytes]:
         """
         Stream the lines of a bulk result, each once, over as many connections as it takes.
 
         :param url: The signed address. The token is not sent there.
+        :param size: Bytes that the file has at least, as Shopify says: what ends earlier is not taken for whole.
         :raises ShopifyUnanswered: The connection broke again and again without a byte in between.
         :raises ShopifyApiError: The address is no longer valid.
         """
-        return lines(self._pieces(checked(url)))
+        return lines(self._pieces(checked(url), Download(size)))
 
-    def _pieces(self, url: str) -> Iterator[bytes]:
-        download, failures = Download(), 0
+    def _pieces(self, url: str, download: Download) -> Iterator[bytes]:
+        failures = 0
         while True:
             had = download.given
             try:

@@ -54,7 +54,7 @@ with DAG(
     customers_to_profiles = ShopifyToKlaviyoProfilesOperator(
         task_id="customers_to_profiles",
         start="{{ params.start }}",
-        list_id=customer_list.output["id"],
+        list_id="{{ ti.xcom_pull('customer_list')['id'] }}",
     )
 
     orders_to_events = ShopifyToKlaviyoEventsOperator(
@@ -63,5 +63,5 @@ with DAG(
     )
 
     # Profiles first: an event of somebody unknown would make a profile with nothing but an e-mail address.
-    customers_to_profiles >> orders_to_events
+    customer_list >> customers_to_profiles >> orders_to_events
 # [END shopify_to_klaviyo]

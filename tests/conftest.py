@@ -22,12 +22,14 @@ os.environ.update(
 import pytest  # noqa: E402 - after the environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from airflow.models.dagrun import DagRun
     from airflow.sdk import DAG
 
     from airflow_provider_klaviyo.sandbox.server import SandboxServer
+
+pytest_plugins = ["airflow_provider_klaviyo.sandbox.plugin"]
 
 
 @pytest.fixture(scope="session")
@@ -58,23 +60,7 @@ def run_dag(airflow_db: None) -> Callable[..., DagRun]:
     return run
 
 
-@pytest.fixture(scope="session")
-def sandbox_server() -> Iterator[SandboxServer]:
-    """Serve a local Klaviyo and a local Shopify for the whole run; tests use ``sandbox``."""
-    from airflow_provider_klaviyo.sandbox.server import SandboxServer
-
-    with SandboxServer(limits="off", job_seconds=0.05, customers=60, orders=90) as server:
-        yield server
-
-
 @pytest.fixture
-def sandbox(sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> SandboxServer:
-    """
-    Hand out the sandbox as new: empty, without faults, limits off, and Airflow's two connections leading to it.
-
-    Queue faults with ``sandbox.fail(path=..., status=...)``, look at ``sandbox.klaviyo.received``, change ``sandbox.klaviyo.behaviour``.
-    """
-    sandbox_server.reset()
-    for name, value in sandbox_server.connections.items():
-        monkeypatch.setenv(name, value)
-    return sandbox_server
+def sandbox(klaviyo_sandbox: SandboxServer) -> SandboxServer:
+    """Hand out the local Klaviyo and Shopify as new, Airflow's two connections leading to them."""
+    return klaviyo_sandbox

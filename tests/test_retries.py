@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The retry table of the design, and the waits between attempts on a clock that only waiting moves."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
@@ -133,6 +135,8 @@ def test_no_wait_begins_that_would_end_after_the_deadline() -> None:
     assert timeline.slept == []
 
 
-@pytest.mark.parametrize(("error", "doubtful"), [(refused(429), False), (unanswered(sent=False), False), (refused(502), True), (unanswered(sent=True), True)])
+@pytest.mark.parametrize(
+    ("error", "doubtful"), [(refused(429), False), (unanswered(sent=False), False), (refused(502), True), (unanswered(sent=True), True)]
+)
 def test_doubt_is_remembered(error: KlaviyoError, doubtful: bool) -> None:
     assert Timeline().run([error]).doubtful is doubtful

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Connections in all the ways Airflow knows to define them, good and bad."""
+
 from __future__ import annotations
 
 import json
@@ -45,7 +47,9 @@ def test_uri_connections_give_scheme_host_and_port_apart(uri: str, base_url: str
 
 
 def test_extras_of_a_uri_are_texts_and_become_what_they_mean() -> None:
-    uri = f"klaviyo://:{KEY}@/?timeout=7.5&max_attempts=3&rate_share=0.25&revision=2026-07-15&deadline=90&public_key=AbC123&webhook_secret=s"
+    uri = (
+        f"klaviyo://:{KEY}@/?timeout=7.5&max_attempts=3&rate_share=0.25&revision=2026-07-15&deadline=90&public_key=AbC123&webhook_secret=s"
+    )
     settings = Settings.of(Connection.from_uri(uri, conn_id="klaviyo_default"))
     assert (settings.timeout, settings.max_attempts, settings.rate_share, settings.deadline) == (7.5, 3, 0.25, 90)
     assert (settings.revision, settings.public_key, settings.webhook_secret) == ("2026-07-15", "AbC123", "s")

@@ -7,6 +7,7 @@ The journal lives in the task state store: ids, states and counts, never a perso
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -103,9 +104,26 @@ class Journal:
         """The report of a load that is done."""
         return self._load.get("report")
 
-    def write(self, load_id: str, phase: Phase, report: Json | None = None) -> None:
-        """Write down how far the load has come."""
-        self._store.set("load", {"id": load_id, "phase": phase.value} | ({"report": report} if report else {}))
+    @property
+    def requests(self) -> Counter[str]:
+        """The requests that earlier hops of the load have sent."""
+        return Counter(self._load.get("requests", {}))
+
+    def write(self, phase: Phase, *, load_id: str = "", requests: Mapping[str, int] | None = None, report: Json | None = None) -> None:
+        """
+        Write down how far the load has come.
+
+        :param phase: How far.
+        :param load_id: The load's id, of one that begins.
+        :param requests: The requests that were sent so far, where that is to be kept for the report.
+        :param report: The report of a load that is done.
+        """
+        known: Json = {"id": load_id or self.load_id, "phase": phase.value}
+        if requests:
+            known["requests"] = dict(requests)
+        if report:
+            known["report"] = report
+        self._store.set("load", known)
 
     def batch(self, name: str, rows: int = 0) -> Batch:
         """

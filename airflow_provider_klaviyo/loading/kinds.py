@@ -7,10 +7,10 @@ import gzip
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any
 
 from airflow_provider_klaviyo.api import bodies, events, profiles
 from airflow_provider_klaviyo.api.request import Request
@@ -20,7 +20,7 @@ from airflow_provider_klaviyo.loading.rows import Json
 
 LARGEST_PROFILE = 100_000
 IDENTITY = ("email", "phone_number", "external_id", "id", "_kx", "anonymous_id")
-ITEM = "\x00item\x00"
+ITEM: Any = "\x00item\x00"
 
 
 def encode(value: Any) -> bytes:
@@ -39,23 +39,6 @@ def person(profile: Mapping[str, Any]) -> str:
 def digest(*parts: str) -> bytes:
     """Shorten an identity to eight bytes, which say nothing about the person."""
     return blake2b("\x00".join(parts).encode("utf-8", "replace"), digest_size=8).digest()
-
-
-class Kind(Protocol):
-    """What a load has to know about the things it sends."""
-
-    max_items: int
-    request: Request[Json]
-    pointer: re.Pattern[str]
-
-    def check(self, data: Mapping[str, Any], check: Check) -> Json:
-        """Return the row as it will be sent, or raise :class:`Invalid`."""
-
-    def identity(self, data: Json) -> bytes:
-        """Name what the row is, so that it is sent once."""
-
-    def item(self, data: Json) -> bytes:
-        """Write the row as it stands in the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +74,6 @@ class Events:
     unique_in_metric: bool = False
     max_items: int = 1_000
     pointer: re.Pattern[str] = re.compile(r"/data/attributes/events-bulk-create/data/(\d+)(/.*)?")
-    _days: dict[str, bool] = field(default_factory=dict)
 
     def check(self, data: Mapping[str, Any], check: Check) -> Json:
         """Return the event as it will be sent: what has no ``unique_id`` gets one of its content, the same at every run."""
@@ -110,6 +92,9 @@ class Events:
         """Write the event as it stands in the body: an entry of its own, so that a pointer names one row."""
         old = self.backfill_before is not None and datetime.fromisoformat(data["time"]) < self.backfill_before
         return encode(bodies.event_entry(data, backfill=old))
+
+
+Kind = Profiles | Events
 
 
 def kind_of(plan: Plan, now: datetime) -> Kind:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from airflow_provider_klaviyo.api.jobs import Job
@@ -69,13 +70,13 @@ class Load:
         if self.journal.load_id:  # an earlier try died while staging: nothing was sent
             self._stage.remove()
         load_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}"
-        self.journal.write(load_id, Phase.STAGING)
+        self.journal.write(Phase.STAGING, load_id=load_id)
         check = Check(self.plan.on_invalid, self.plan.default_region)
         stage = self._stage
         stage.create()
         with self._sent_before(load_id, account_of(session)) as sent:
             manifest = stage_rows(rows, self.plan, kind_of(self.plan, check.now), check, sent, stage)
-        self.journal.write(load_id, Phase.STAGED)
+        self.journal.write(Phase.STAGED)
         log.info("%s: %s rows read, %s to send in %s batches.", self.plan.kind, manifest.read, sum(manifest.batches.values()), len(manifest.batches))
 
     def submit(self, session: Session) -> None:
@@ -108,6 +109,14 @@ class Load:
             if job_id in jobs:
                 settlement.settle(batch, jobs[job_id])
 
+    def pause(self, session: Session) -> None:
+        """
+        Remember what was sent, before another process goes on with the load.
+
+        :param session: The session that is about to be closed.
+        """
+        self.journal.write(Phase.STAGED, requests=self.journal.requests + session.requests)
+
     def finish(self, session: Session) -> LoadReport:
         """
         Add up what became of every row, write down those not loaded, and clear the stage if all went well.
@@ -117,7 +126,7 @@ class Load:
         stage, manifest = self._stage, self._stage.manifest()
         batches = list(family(self.journal, manifest.batches))
         names = [f"staging-{at + 1:06d}" for at in range(manifest.outcome_files)] + [batch.name for batch in batches]
-        fates = {fate.value: manifest.ended(fate) + sum(batch.counts.get(fate, 0) for batch in batches) for fate in Fate}
+        fates: dict[str, Any] = {fate.value: manifest.ended(fate) + sum(batch.counts.get(fate, 0) for batch in batches) for fate in Fate}
         reasons, path = self._write_rejects(names)
         report = LoadReport(
             kind=self.plan.kind,
@@ -128,13 +137,13 @@ class Load:
             dropped=manifest.dropped,
             jobs=[batch.job for batch in batches if batch.job],
             batches=sum(batch.state is not State.SPLIT for batch in batches),
-            requests=dict(session.requests),
+            requests=dict(self.journal.requests + session.requests),
             seconds=round((datetime.now(UTC) - datetime.fromisoformat(manifest.staged_at)).total_seconds(), 3),
             rejects_path=path,
         )
         if ledger := self._ledger(account_of(session)):
             self._close_ledger(ledger, batches)
-        self.journal.write(self.journal.load_id, Phase.DONE, report.as_json())
+        self.journal.write(Phase.DONE, report=report.as_json())
         log.info("%s", report)
         if report.accounted and not report.unknown and self.plan.allows(report.rejected, report.read):
             stage.remove()
@@ -244,10 +253,11 @@ def preview(rows: Source, plan: Plan) -> LoadReport:
                 manifest.count(result)
             elif len(payloads) < PREVIEWED:
                 payloads.append(result.written)
+    fates: dict[str, Any] = {fate.value: manifest.ended(fate) for fate in Fate}
     report = LoadReport(
         kind=plan.kind,
         read=manifest.read,
-        **{fate.value: manifest.ended(fate) for fate in Fate},
+        **fates,
         reasons=manifest.reasons,
         dropped=check.dropped,
         preview=True,

@@ -30,7 +30,7 @@ class LoadReport:
     :param dropped: Optional fields left out, by ``field: code``.
     :param jobs: Klaviyo's jobs.
     :param batches: Requests that carried rows.
-    :param requests: Requests sent by this try, by operation, and ``429`` for those told to wait.
+    :param requests: Requests that the load's sessions sent, by operation, and ``429`` for those told to wait.
     :param seconds: Time from the first row read to the report.
     :param rejects_path: File with every row not loaded and its reason, or ``""`` where all were.
     :param preview: Whether nothing was sent.

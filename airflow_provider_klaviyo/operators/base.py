@@ -14,8 +14,6 @@ from airflow_provider_klaviyo.operators.fields import Airflows, DeclaredOperator
 from airflow_provider_klaviyo.operators.journal import Journal
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow.sdk import Context
 
     from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
@@ -29,7 +27,7 @@ T = TypeVar("T")
 class KlaviyoRetryPolicy(RetryPolicy):
     """Fail at once where another try would end the same way (a wrong key, a refused body); otherwise follow ``retries``."""
 
-    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None) -> RetryDecision:
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None) -> RetryDecision:  # noqa: ARG002
         """Judge by the exception's attribute ``permanent``."""
         if getattr(exception, "permanent", False) is True:
             return RetryDecision.fail(reason="another try would end the same way")
@@ -64,23 +62,32 @@ class KlaviyoOperator(DeclaredOperator):
         """Make what the task returns from the answer; by default the resource in it."""
         return answer.get("data", answer) if isinstance(answer, dict) else answer
 
-    def recall(self, klaviyo: Session, request: Request[T], since: datetime) -> T | None:
+    def note(self, klaviyo: Session) -> Json:  # noqa: ARG002
+        """
+        Read what :meth:`recall` will compare with, just before a request leaves that may not be repeated.
+
+        :param klaviyo: An open session.
+        :return: Entries for the journal; ids, nothing about people.
+        """
+        return {}
+
+    def recall(self, klaviyo: Session, request: Request[T], journal: Journal) -> T | None:  # noqa: ARG002
         """
         Find out what became of a request that was sent and not answered, in an earlier try of the task.
 
         :param klaviyo: An open session.
         :param request: The request.
-        :param since: When it was sent.
+        :param journal: When it was sent (``journal.sent_at``), and what :meth:`note` found before.
         :return: The answer it would have had, or ``None`` where it was certainly not carried out.
         :raises KlaviyoInDoubt: Nothing in Klaviyo can tell.
         """
         raise KlaviyoInDoubt(
-            f"{request.name} was sent at {since:%Y-%m-%d %H:%M:%S} UTC and not answered: whether Klaviyo carried it out is not known,"
+            f"{request.name} was sent at {journal.sent_at:%Y-%m-%d %H:%M:%S} UTC and not answered: whether Klaviyo carried it out is not known,"
             " and sending it again might do it twice. Look in Klaviyo; if it was not carried out, clear this task to send it again,"
             " else mark it as success."
         )
 
-    def reread(self, klaviyo: Session, done: Json) -> Any:
+    def reread(self, klaviyo: Session, done: Json) -> Any:  # noqa: ARG002
         """
         Return the answer of a request that an earlier try of the task has carried out.
 
@@ -114,7 +121,7 @@ class KlaviyoOperator(DeclaredOperator):
             return earlier
         answer = self._recalled(klaviyo, request, journal)
         if answer is None:
-            journal.intend()
+            journal.intend(**self.note(klaviyo))
             try:
                 answer = klaviyo.send(request)
             except KlaviyoError as error:
@@ -125,10 +132,10 @@ class KlaviyoOperator(DeclaredOperator):
         return answer
 
     def _recalled(self, klaviyo: Session, request: Request[T], journal: Journal) -> T | None:
-        if (since := journal.intended_at) is None:
+        if journal.sent_at is None:
             return None
         try:
-            return self.recall(klaviyo, request, since)
+            return self.recall(klaviyo, request, journal)
         except KlaviyoInDoubt:
             journal.close()  # a person has been told: clearing the task is their word to send it again
             raise

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +28,13 @@ def coerce(value: Any, hint: Any, *, where: str) -> Any:
     from pydantic import ValidationError
 
     adapter = _adapter(hint)
-    problem: ValidationError | None = None
-    for candidate in (value, *_parsed(value)):
-        try:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        problem = error
+    for candidate in _parsed(value):
+        with suppress(ValidationError):
             return adapter.validate_python(candidate)
-        except ValidationError as error:
-            problem = problem or error
-    assert problem is not None
     raise KlaviyoConfigError(f"{where} must be {_readable(hint)}, {_shape(value)} is not{_place(problem)}") from None
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_klaviyo.api import bodies, events
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.request import Json, Request
-from airflow_provider_klaviyo.operators.base import KlaviyoOperator, Personal
+from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Personal
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.session import Session
@@ -84,14 +84,14 @@ class KlaviyoBulkCreateEventsOperator(KlaviyoOperator):
         """Make the request from the rendered fields."""
         return events.bulk_create(events=[bodies.event_entry(bodies.checked_event(_event(each)), self.backfill) for each in self.events])
 
-    def result(self, answer: Any) -> Json:
+    def result(self, answer: Any) -> Json:  # noqa: ARG002
         """Return how many events Klaviyo has accepted."""
         return {"accepted": len(self.events)}
 
-    def recall(self, klaviyo: Session, request: Request[Any], since: datetime) -> Any:
+    def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:
         """Send each event alone: with a ``unique_id`` it is recorded once."""
         if not all(each.get("unique_id") for each in self.events):
-            return super().recall(klaviyo, request, since)
+            return super().recall(klaviyo, request, journal)
         for each in self.events:
             klaviyo.send(events.create(**_event(each), backfill=self.backfill))
         return {}

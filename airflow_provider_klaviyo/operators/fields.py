@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -158,6 +159,7 @@ def _refusal(cls: type[DeclaredOperator], name: str) -> str:
     return f"{cls.__qualname__}.{name}: every operator has a {name!r} already{why}; choose another name for the field"
 
 
+@cache
 def _arguments(cls: type[Any]) -> Mapping[str, inspect.Parameter]:
     init = vars(cls).get("__init__")
     return inspect.signature(init).parameters if inspect.isfunction(init) else {}

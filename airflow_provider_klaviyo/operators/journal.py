@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone, UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ class Journal:
         """Return what stands under a key, or ``None``."""
         return self._record.get(key)
 
-    def intend(self) -> None:
-        """Note that a request is about to leave. It fails where another try of this task has taken over."""
-        self.write(sent_at=datetime.now(UTC).isoformat())
+    def intend(self, **entries: Any) -> None:
+        """Note that a request is about to leave, beside other entries. It fails where another try of this task has taken over."""
+        self.write(sent_at=datetime.now(UTC).isoformat(), **entries)
 
     @property
-    def intended_at(self) -> datetime | None:
+    def sent_at(self) -> datetime | None:
         """When a request left whose outcome is not known, or ``None``."""
         sent_at = self._record.get("sent_at")
         return datetime.fromisoformat(sent_at) if sent_at else None

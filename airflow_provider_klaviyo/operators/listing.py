@@ -33,7 +33,7 @@ class PagedOperator(KlaviyoOperator):
     max_items: int = 10_000
     truncate: bool = False
 
-    def execute(self, context: Context) -> Any:
+    def execute(self, context: Context) -> Any:  # noqa: ARG002
         """Read the pages, and return what :meth:`result` makes of the items."""
         request = self.request()
         with self.hook.session() as klaviyo:

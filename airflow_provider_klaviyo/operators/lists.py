@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_klaviyo.api import lists
@@ -51,16 +50,17 @@ class KlaviyoCreateListOperator(KlaviyoOperator):
                     return found
         return super().execute(context)
 
-    def recall(self, klaviyo: Session, request: Request[Any], since: datetime) -> Any:
-        """Look for a list of that name that was made since."""
-        made = [
-            each
-            for each in named(klaviyo, self.name)
-            if datetime.fromisoformat(each["attributes"]["created"]) >= since.replace(microsecond=0)
-        ]
+    def note(self, klaviyo: Session) -> Json:
+        """Note the lists that have the name already."""
+        return {"there": [each["id"] for each in named(klaviyo, self.name)]}
+
+    def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:  # noqa: ARG002
+        """Look for a list of that name which was not there before."""
+        there = journal.get("there") or ()
+        made = [each for each in named(klaviyo, self.name) if each["id"] not in there]
         if len(made) > 1:
             raise KlaviyoInDoubt(
-                f"since {since:%Y-%m-%d %H:%M:%S} UTC, when an earlier try was not answered, {len(made)} lists of that name were made"
+                f"an earlier try was not answered, and since then {len(made)} lists of that name were made"
                 f" ({', '.join(each['id'] for each in made)}): delete those too many, and mark this task as success"
             )
         return {"data": made[0]} if made else None
@@ -144,7 +144,7 @@ class KlaviyoAddProfilesToListOperator(KlaviyoOperator):
         for start in range(0, len(self.profile_ids), lists.MOST_ADDED):
             yield lists.add_profiles(list_id=self.list_id, profile_ids=self.profile_ids[start : start + lists.MOST_ADDED])
 
-    def execute(self, context: Context) -> int:
+    def execute(self, context: Context) -> int:  # noqa: ARG002
         """Send the requests; sending one twice does no harm."""
         requests = list(self.requests())
         with self.hook.session() as klaviyo:

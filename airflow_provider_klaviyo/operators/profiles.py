@@ -12,7 +12,7 @@ from airflow_provider_klaviyo.api import bodies, profiles
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError, KlaviyoError
 from airflow_provider_klaviyo.api.jobs import Kind
 from airflow_provider_klaviyo.api.request import Json, Request
-from airflow_provider_klaviyo.operators.base import KlaviyoOperator, Personal
+from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Personal
 from airflow_provider_klaviyo.operators.jobs import JobOperator
 from airflow_provider_klaviyo.operators.listing import Fields, ListingOperator, Names
 
@@ -56,7 +56,7 @@ class KlaviyoCreateProfileOperator(ProfileOperator):
         """Make the request from the rendered fields."""
         return profiles.create(profile=self.profile)
 
-    def recall(self, klaviyo: Session, request: Request[Any], since: datetime) -> Any:
+    def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:
         """Send it again: where the earlier try made the profile, Klaviyo refuses the second and names the first."""
         try:
             return klaviyo.send(request)
@@ -64,7 +64,7 @@ class KlaviyoCreateProfileOperator(ProfileOperator):
             if error.status != HTTPStatus.CONFLICT or not error.duplicate_id:
                 raise
             found = klaviyo.send(profiles.get(profile_id=error.duplicate_id))
-            if datetime.fromisoformat(found["data"]["attributes"]["created"]) < since - CLOCKS_DIFFER:
+            if journal.sent_at is None or datetime.fromisoformat(found["data"]["attributes"]["created"]) < journal.sent_at - CLOCKS_DIFFER:
                 raise
             return found
 

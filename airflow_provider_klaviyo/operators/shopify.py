@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ENTRY = "shopify_bulk"
 """Where the journal keeps the operation."""
 CLOCKS_DIFFER = timedelta(minutes=2)
+KEPT = timedelta(days=7)
+"""How long Shopify keeps a result."""
 
 
 class ShopifyBulkQueryOperator(DeclaredOperator):
@@ -73,7 +75,7 @@ class ShopifyBulkQueryOperator(DeclaredOperator):
         return self.execute(context)
 
 
-def bulk_operation(  # noqa: PLR0913 - one knob each
+def bulk_operation(
     task: BaseOperator,
     journal: Journal,
     query: BulkQuery,
@@ -148,10 +150,11 @@ def _known(query: BulkQuery, noted: Mapping[str, str], shopify: ShopifySession) 
     """Return what an earlier try has started, if Shopify still has it."""
     if gid := noted.get("id"):
         operation = shopify.send(queries.operation(gid))
-        return None if operation is not None and operation.status is BulkStatus.EXPIRED else operation
+        outlived = operation is not None and operation.status is BulkStatus.EXPIRED and _age(operation.created_at) >= KEPT
+        return None if outlived else operation
     if since := noted.get("since"):  # it was sent and not answered: is it there?
         for each in shopify.send(queries.running()):
-            if each.query.strip() == query.document.strip() and datetime.fromisoformat(each.created_at) >= _earliest(since):
+            if each.query.strip() == query.document.strip() and _age(each.created_at) <= _age(since) + CLOCKS_DIFFER:
                 return each
     return None
 
@@ -178,5 +181,5 @@ def _checked(operation: BulkOperation, journal: Journal) -> BulkOperation:
         raise
 
 
-def _earliest(text: str) -> datetime:
-    return datetime.fromisoformat(text) - CLOCKS_DIFFER
+def _age(moment: str) -> timedelta:
+    return datetime.now(UTC) - datetime.fromisoformat(moment)

@@ -21,38 +21,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     missing = [each for each in NEEDED if find_spec(each) is None]
     if missing:
-        print(f"The sandbox needs {', '.join(missing)}: pip install 'airflow-provider-klaviyo[sandbox]'", file=sys.stderr)  # noqa: T201
+        print(f"The sandbox needs {', '.join(missing)}: pip install 'airflow-provider-klaviyo[sandbox]'", file=sys.stderr)
         return 2
-    from airflow_provider_klaviyo.sandbox import demo  # noqa: PLC0415 - only with the extra installed
-
+    given = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="klaviyo-sandbox", description="A local Klaviyo and a local Shopify.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{serve,demo}")
     serving = commands.add_parser("serve", help="serve both until interrupted", description="Serve a local Klaviyo and a local Shopify.")
     _add_arguments(serving)
     serving.set_defaults(run=serve)
     showing = commands.add_parser("demo", help="load the shop into Klaviyo, start to end", description="Load a shop into Klaviyo.")
-    demo.add_arguments(showing)
-    showing.set_defaults(run=demo.run)
-    chosen = parser.parse_args(arguments)
+    if given[:1] == ["demo"]:
+        from airflow_provider_klaviyo.sandbox import demo
+
+        demo.add_arguments(showing)
+        showing.set_defaults(run=demo.run)
+    chosen = parser.parse_args(given)
     return int(chosen.run(chosen))
 
 
 def serve(arguments: argparse.Namespace) -> int:
     """Serve until interrupted, after printing how Airflow connects."""
-    from airflow_provider_klaviyo.sandbox.server import SandboxServer  # noqa: PLC0415 - only with the extra installed
+    from airflow_provider_klaviyo.sandbox.server import SandboxServer
 
     server = SandboxServer(
         arguments.store, limits=arguments.limits, job_seconds=arguments.job_seconds, host=arguments.host, port=arguments.port
     )
     with server:
-        print(f"Klaviyo and Shopify listen at {server.url}. Give Airflow its connections:\n", flush=True)  # noqa: T201
+        print(f"Klaviyo and Shopify listen at {server.url}. Give Airflow its connections:\n", flush=True)
         for name, value in server.connections.items():
-            print(f"export {name}='{value}'", flush=True)  # noqa: T201
-        print("\nStop with Ctrl+C.", flush=True)  # noqa: T201
+            print(f"export {name}='{value}'", flush=True)
+        print("\nStop with Ctrl+C.", flush=True)
         try:
             server.wait()
         except KeyboardInterrupt:
-            print("Stopped.")  # noqa: T201
+            print("Stopped.")
     return 0
 
 
@@ -60,7 +62,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
     parser.add_argument("--port", type=int, default=8765, help="port to listen at, 0 for any (default: %(default)s)")
     parser.add_argument(
-        "--store", type=_folder, metavar="DIR", help="folder with customers.jsonl.gz and orders.jsonl.gz in Shopify's bulk form (default: a made-up shop)"
+        "--store",
+        type=_folder,
+        metavar="DIR",
+        help="folder with customers.jsonl.gz and orders.jsonl.gz in Shopify's bulk form (default: a made-up shop)",
     )
     parser.add_argument("--limits", choices=("documented", "off"), default="documented", help="rate limits (default: %(default)s)")
     parser.add_argument("--job-seconds", type=_seconds, default=2.0, metavar="N", help="how long a job takes (default: %(default)s)")

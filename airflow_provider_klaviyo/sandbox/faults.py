@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 Drop = Literal["before", "after"]
-GATEWAY_PAGE = "<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center><hr><center>nginx</center></body></html>"
 TOO_MANY = 429
 
 
@@ -187,10 +186,12 @@ def _stand_in(fault: Fault) -> Recorded:
     status = fault.status or 500
     headers = dict(fault.headers)
     if isinstance(fault.body, str):
-        return Recorded(status, {"content-type": "text/html", "content-length": str(len(fault.body.encode())), **headers}, fault.body.encode())
+        return Recorded(
+            status, {"content-type": "text/html", "content-length": str(len(fault.body.encode())), **headers}, fault.body.encode()
+        )
     document, kind = fault.body, {"content-type": "application/vnd.api+json"}
     if document is None:
-        from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, errors, throttled  # noqa: PLC0415 - Shopify works without it
+        from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, errors, throttled
 
         if status == TOO_MANY:
             headers, kind = {"retry-after": "1", **headers}, {}

@@ -27,7 +27,7 @@ def main(dag_id: str, conf: str, out: str, *tasks: str) -> int:
     from airflow.utils.session import create_session
 
     initdb()
-    bag = DagBag(configuration.get_mandatory_value("core", "dags_folder"), include_examples=False)
+    bag = DagBag(configuration.get_mandatory_value("core", "dags_folder"))
     dag = bag.dags[dag_id]
     with create_session() as session:
         DagBundlesManager().sync_bundles_to_db(session=session)

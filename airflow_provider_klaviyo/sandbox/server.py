@@ -45,7 +45,7 @@ class SandboxServer:
     :param orders: Its orders.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a knob of its own
+    def __init__(
         self,
         store: Path | None = None,
         *,
@@ -97,10 +97,13 @@ class SandboxServer:
         return self
 
     def stop(self) -> None:
-        """Stop serving, open connections or not."""
+        """Stop serving, open connections or not, and forget everything."""
         self._server.should_exit = self._server.force_exit = True
-        self._thread.join(timeout=10)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=10)
         self._socket.close()
+        self.klaviyo.close()
+        self.shopify.close()
 
     def wait(self) -> None:
         """Serve until :meth:`stop` is called elsewhere."""

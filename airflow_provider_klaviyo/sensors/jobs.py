@@ -63,7 +63,7 @@ class KlaviyoJobSensor(DeclaredOperator, BaseSensorOperator):
     never_fail: Airflows[bool] = False
     retry_policy: Airflows[RetryPolicy | None] = KlaviyoRetryPolicy()
 
-    def poke(self, context: Context) -> PokeReturnValue:
+    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
         """Look once."""
         from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
 
@@ -85,7 +85,7 @@ class KlaviyoJobSensor(DeclaredOperator, BaseSensorOperator):
                 return found.xcom_value
         return self._defer(time.time() + cast("float", self.timeout))
 
-    def resume(self, context: Context, event: Json) -> Any:
+    def resume(self, context: Context, event: Json) -> Any:  # noqa: ARG002
         """Go on where the trigger ended."""
         from airflow_provider_klaviyo.triggers.jobs import settled
 

@@ -33,9 +33,12 @@ class Download:
 
     A plain file goes on where it broke off. A compressed one may be compressed differently the next time, so it is read again
     from its beginning and what was had already is passed over.
+
+    :param size: Bytes that the file has at least, uncompressed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = 0) -> None:
+        self.size = size
         self.received = 0
         """Bytes of the body as they came, since its beginning."""
         self.given = 0
@@ -85,7 +88,7 @@ class Download:
 
         :raises ShopifyDataError: It ended too early.
         """
-        if self._skip or (self._inflate is not None and not self._inflate.eof):
+        if self._skip or self.given < self.size or (self._inflate is not None and not self._inflate.eof):
             raise ShopifyDataError("The bulk result ended before its end.")
 
     def _inflated(self, chunk: bytes) -> bytes:

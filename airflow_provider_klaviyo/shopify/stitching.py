@@ -13,7 +13,8 @@ from typing import NamedTuple
 from airflow_provider_klaviyo.api.request import Json
 from airflow_provider_klaviyo.shopify.errors import ShopifyDataError
 
-BATCH = 5_000
+GID = "gid://shopify/"
+BATCH = 500
 SCHEMA = "CREATE TABLE node (line INTEGER PRIMARY KEY, id TEXT UNIQUE, parent TEXT, type TEXT, json BLOB)"
 # An object that changed while Shopify was reading can come twice: the later version stands, at the place of the first.
 INSERT = "INSERT INTO node VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET parent = excluded.parent, json = excluded.json"
@@ -70,8 +71,8 @@ def stitch(lines: Iterable[bytes | str], *, children: Mapping[str, str] | None =
 
 def type_of(gid: str) -> str:
     """Return the type in a gid: ``Order`` of ``gid://shopify/Order/17``."""
-    parts = gid.split("/", 4)
-    return parts[3] if len(parts) == 5 else ""
+    kind, slash, _ = gid.removeprefix(GID).partition("/")
+    return kind if slash and gid.startswith(GID) else ""
 
 
 def _whole(spill: sqlite3.Connection, row: Stored, children: Mapping[str, str], parents: set[str]) -> Json:

@@ -161,6 +161,7 @@ class KlaviyoLoadOperator(KlaviyoOperator):
                     " Nothing is lost: clear this task, and it goes on waiting for them."
                 )
             if self.deferrable:
+                load.pause(klaviyo)
                 self._defer(list(waiting), deadline)
             time.sleep(next(pauses))
 

@@ -28,7 +28,7 @@ class ShopifyBulkTrigger(BaseTrigger):
     """
 
     def __init__(self, *, shopify_conn_id: str, operation_ids: Sequence[str], poll_interval: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.shopify_conn_id, self.operation_ids, self.poll_interval = shopify_conn_id, list(operation_ids), poll_interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:

@@ -7,8 +7,9 @@ import asyncio
 import gzip
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from json import dumps
 from typing import Any
 
 import httpx
@@ -27,14 +28,35 @@ SHOP = {"data": {"shop": {"name": "Bikes"}}}
 READ = Call[Any]("read", "query { shop { name } }")
 WRITE = Call[Any]("write", "mutation { x }", replayable=False)
 
-Answer = httpx.Response | Exception
+
+class Said(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """An answer that can be given many times, and may break off at its end."""
+
+    def __init__(
+        self, status: int = 200, *, json: Any = None, content: bytes = b"", headers: dict[str, str] | None = None, breaks: bool = False
+    ) -> None:
+        self.status, self.headers, self.breaks = status, headers or {}, breaks
+        self.content = content if json is None else dumps(json).encode()
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from (self.content[start : start + 1000] for start in range(0, len(self.content), 1000))
+        if self.breaks:
+            message = "peer closed connection"
+            raise httpx.RemoteProtocolError(message)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self:
+            yield piece
 
 
-def error(code: str | None = None, message: str = "No.", **rest: Any) -> httpx.Response:
-    return httpx.Response(200, json={"errors": [{"message": message, "extensions": {"code": code} if code else {}}], **rest})
+Answer = Said | Exception
 
 
-def throttled(requested: int, available: int, rate: int = 100) -> httpx.Response:
+def error(code: str | None = None, message: str = "No.", **rest: Any) -> Said:
+    return Said(json={"errors": [{"message": message, "extensions": {"code": code} if code else {}}], **rest})
+
+
+def throttled(requested: int, available: int, rate: int = 100) -> Said:
     bucket = {"maximumAvailable": 2000, "currentlyAvailable": available, "restoreRate": rate}
     return error("THROTTLED", "Throttled", extensions={"cost": {"requestedQueryCost": requested, "throttleStatus": bucket}})
 
@@ -52,7 +74,7 @@ class Shopify:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return httpx.Response(answer.status, headers=answer.headers, stream=answer)
 
     def blocking(self, settings: ShopifySettings, *calls: Call[Any]) -> list[Any]:
         with open_shopify_session(settings, sleep=self.pauses.append, transport=httpx.MockTransport(self.answer)) as shopify:
@@ -83,7 +105,7 @@ def send(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
 
 def test_a_call_carries_the_token_to_the_version_asked_for(send: Callable[..., Any]) -> None:
-    shopify = Shopify([httpx.Response(200, json=SHOP, headers={"X-Shopify-API-Version": "2026-10"})])
+    shopify = Shopify([Said(json=SHOP, headers={"X-Shopify-API-Version": "2026-10"})])
     assert send(shopify, queries.shop()) == [{"name": "Bikes"}]
     (request,) = shopify.received
     assert str(request.url) == "https://my-shop.myshopify.com/admin/api/2026-10/graphql.json"
@@ -92,7 +114,7 @@ def test_a_call_carries_the_token_to_the_version_asked_for(send: Callable[..., A
 
 
 def test_a_spent_bucket_is_waited_for_as_long_as_it_takes_to_fill(send: Callable[..., Any]) -> None:
-    shopify = Shopify([throttled(752, 152), throttled(752, 752), httpx.Response(200, json=SHOP)])
+    shopify = Shopify([throttled(752, 152), throttled(752, 752), Said(json=SHOP)])
     assert send(shopify, READ) == [SHOP["data"]]
     assert shopify.pauses == [6.0, 1.0]
 
@@ -105,7 +127,7 @@ def test_a_bucket_that_stays_spent_ends_at_the_deadline_and_costs_no_attempts(se
 
 
 def test_429_and_its_retry_after(send: Callable[..., Any]) -> None:
-    shopify = Shopify([httpx.Response(429, headers={"Retry-After": "2.0"}), httpx.Response(429), httpx.Response(200, json=SHOP)])
+    shopify = Shopify([Said(429, headers={"Retry-After": "2.0"}), Said(429), Said(json=SHOP)])
     send(shopify, READ)
     assert shopify.pauses == [2.0, 1.0]
 
@@ -113,8 +135,8 @@ def test_429_and_its_retry_after(send: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     "failure",
     [
-        httpx.Response(502, text="<html>Bad Gateway</html>"),
-        httpx.Response(500, json={"errors": "Internal Server Error"}),
+        Said(502, content=b"<html>Bad Gateway</html>"),
+        Said(500, json={"errors": "Internal Server Error"}),
         error("INTERNAL_SERVER_ERROR"),
         httpx.ReadTimeout("late"),
         httpx.ReadError("gone"),
@@ -122,7 +144,7 @@ def test_429_and_its_retry_after(send: Callable[..., Any]) -> None:
     ],
 )
 def test_what_passes_is_tried_again(send: Callable[..., Any], failure: Answer) -> None:
-    shopify = Shopify([failure, failure, httpx.Response(200, json=SHOP)])
+    shopify = Shopify([failure, failure, Said(json=SHOP)])
     assert send(shopify, READ) == [SHOP["data"]]
     assert [1 <= pause < 4 for pause in shopify.pauses] == [True, True]
 
@@ -133,7 +155,7 @@ def test_attempts_end(send: Callable[..., Any]) -> None:
     assert not failure.value.permanent
 
 
-@pytest.mark.parametrize("failure", [httpx.Response(503), httpx.ReadError("gone"), error("INTERNAL_SERVER_ERROR")])
+@pytest.mark.parametrize("failure", [Said(503), httpx.ReadError("gone"), error("INTERNAL_SERVER_ERROR")])
 def test_what_may_have_been_carried_out_is_not_sent_twice(send: Callable[..., Any], failure: Answer) -> None:
     with pytest.raises(ShopifyApiError) as raised:
         send(Shopify([failure]), WRITE)
@@ -141,25 +163,28 @@ def test_what_may_have_been_carried_out_is_not_sent_twice(send: Callable[..., An
 
 
 def test_what_was_certainly_not_sent_is_sent_again(send: Callable[..., Any]) -> None:
-    assert send(Shopify([httpx.ConnectError("no"), httpx.Response(200, json=SHOP)]), WRITE) == [SHOP["data"]]
+    assert send(Shopify([httpx.ConnectError("no"), Said(json=SHOP)]), WRITE) == [SHOP["data"]]
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (error("ACCESS_DENIED", "Access denied for orders field. Required access: `read_orders` access scope."), "access scope read_orders"),
+        (
+            error("ACCESS_DENIED", "Access denied for orders field. Required access: `read_orders` access scope."),
+            "access scope read_orders",
+        ),
         (error("MAX_COST_EXCEEDED"), "1,000 points"),
         (error("SHOP_INACTIVE"), "closed or frozen"),
         (error(None, "Field 'x' doesn't exist on type 'Shop'"), "doesn't exist on type 'Shop'"),
-        (httpx.Response(401, json={"errors": "[API] Invalid API key"}), r"connection 'shop'.*shpat_"),
-        (httpx.Response(404, json={"errors": "Not Found"}), "the shop's own, my-shop.myshopify.com"),
-        (httpx.Response(402, json={"errors": "Unavailable Shop"}), "closed or frozen"),
-        (httpx.Response(200, text="<html>Opening soon</html>"), "not JSON"),
-        (httpx.Response(301, headers={"Location": "https://elsewhere.example"}), "host of the connection"),
-        (httpx.Response(200, json=SHOP, headers={"X-Shopify-API-Version": "2027-01"}), "asked for version 2026-10, .* with 2027-01"),
+        (Said(401, json={"errors": "[API] Invalid API key"}), r"connection 'shop'.*shpat_"),
+        (Said(404, json={"errors": "Not Found"}), "the shop's own, my-shop.myshopify.com"),
+        (Said(402, json={"errors": "Unavailable Shop"}), "closed or frozen"),
+        (Said(content=b"<html>Opening soon</html>"), "not JSON"),
+        (Said(301, headers={"Location": "https://elsewhere.example"}), "host of the connection"),
+        (Said(json=SHOP, headers={"X-Shopify-API-Version": "2027-01"}), "asked for version 2026-10, .* with 2027-01"),
     ],
 )
-def test_what_does_not_pass_is_raised_at_once_and_says_what_to_do(send: Callable[..., Any], answer: httpx.Response, says: str) -> None:
+def test_what_does_not_pass_is_raised_at_once_and_says_what_to_do(send: Callable[..., Any], answer: Said, says: str) -> None:
     with pytest.raises(ShopifyApiError, match=says) as failure:
         send(Shopify([answer]), READ)
     assert failure.value.permanent
@@ -170,20 +195,20 @@ def test_what_does_not_pass_is_raised_at_once_and_says_what_to_do(send: Callable
 
 def test_a_search_term_that_shopify_drops_is_an_error(send: Callable[..., Any]) -> None:
     warning = {"field": "19", "message": "Invalid search field for this query.", "code": "invalid_field"}
-    answer = httpx.Response(200, json={**SHOP, "extensions": {"search": [{"path": ["customers"], "warnings": [warning]}]}})
-    with pytest.raises(ShopifyApiError, match="19: Invalid search field.*answer with everything"):
+    answer = Said(json={**SHOP, "extensions": {"search": [{"path": ["customers"], "warnings": [warning]}]}})
+    with pytest.raises(ShopifyApiError, match=r"19: Invalid search field.*answer with everything"):
         send(Shopify([answer]), queries.probe("customers", "updated_at:>=2026-11-18T19:45:00Z"))
 
 
 def test_errors_of_a_reading_name_the_connection(send: Callable[..., Any]) -> None:
     payload = {"bulkOperationRunQuery": {"bulkOperation": None, "userErrors": [{"code": "OPERATION_IN_PROGRESS", "message": "x"}]}}
     with pytest.raises(ShopifyBulkBusy) as failure:
-        send(Shopify([httpx.Response(200, json={"data": payload})]), queries.run("{ shop { id } }"))
+        send(Shopify([Said(json={"data": payload})]), queries.run("{ shop { id } }"))
     assert failure.value.conn_id == "shop"
 
 
-def granted(token: str, **rest: Any) -> httpx.Response:
-    return httpx.Response(200, json={"access_token": token, "scope": "read_orders", **rest})
+def granted(token: str, **rest: Any) -> Said:
+    return Said(json={"access_token": token, "scope": "read_orders", **rest})
 
 
 def tokens(shopify: Shopify) -> list[str]:
@@ -191,7 +216,7 @@ def tokens(shopify: Shopify) -> list[str]:
 
 
 def test_client_credentials_are_turned_into_a_token_once(send: Callable[..., Any]) -> None:
-    shopify = Shopify([granted("one", expires_in=86399), httpx.Response(200, json=SHOP), httpx.Response(200, json=SHOP)])
+    shopify = Shopify([granted("one", expires_in=86399), Said(json=SHOP), Said(json=SHOP)])
     send(shopify, READ, READ, settings=CREDENTIALS)
     assert tokens(shopify) == ["grant", "one", "one"]
     assert shopify.received[0].content == b"grant_type=client_credentials&client_id=the-app&client_secret=shpss_hush"
@@ -199,13 +224,13 @@ def test_client_credentials_are_turned_into_a_token_once(send: Callable[..., Any
 
 
 def test_a_token_near_its_end_is_replaced(send: Callable[..., Any]) -> None:
-    shopify = Shopify([granted("one", expires_in=60), httpx.Response(200, json=SHOP), granted("two"), httpx.Response(200, json=SHOP)])
+    shopify = Shopify([granted("one", expires_in=60), Said(json=SHOP), granted("two"), Said(json=SHOP)])
     send(shopify, READ, READ, settings=CREDENTIALS)
     assert tokens(shopify) == ["grant", "one", "grant", "two"]
 
 
 def test_a_refused_token_is_replaced_once(send: Callable[..., Any]) -> None:
-    shopify = Shopify([granted("one"), httpx.Response(401), granted("two"), httpx.Response(401)])
+    shopify = Shopify([granted("one"), Said(401), granted("two"), Said(401)])
     with pytest.raises(ShopifyApiError, match="client_id and client_secret") as failure:
         send(shopify, READ, settings=CREDENTIALS)
     assert failure.value.permanent
@@ -214,7 +239,7 @@ def test_a_refused_token_is_replaced_once(send: Callable[..., Any]) -> None:
 
 def test_refused_credentials_are_not_shown(send: Callable[..., Any]) -> None:
     with pytest.raises(ShopifyApiError, match="does not take the credentials of the connection 'shop'") as failure:
-        send(Shopify([httpx.Response(400, json={"error": "invalid_client", "client_secret": "shpss_hush"})]), READ, settings=CREDENTIALS)
+        send(Shopify([Said(400, json={"error": "invalid_client", "client_secret": "shpss_hush"})]), READ, settings=CREDENTIALS)
     assert "hush" not in str(failure.value)
 
 
@@ -225,18 +250,6 @@ ROWS = [{"id": f"gid://shopify/Customer/{n}"} for n in range(2000)]
 FILE = b"".join(json.dumps(row).encode() + b"\n" for row in ROWS)
 
 
-class Broken(httpx.SyncByteStream):
-    """A body that breaks off."""
-
-    def __init__(self, *pieces: bytes) -> None:
-        self.pieces = pieces
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self.pieces
-        message = "peer closed connection"
-        raise httpx.RemoteProtocolError(message)
-
-
 def nodes(shopify: Shopify, url: str | None = URL) -> list[Any]:
     operation = BulkOperation.read({"id": "gid://shopify/BulkOperation/1", "status": "COMPLETED", "url": url})
     with open_shopify_session(SETTINGS, sleep=shopify.pauses.append, transport=httpx.MockTransport(shopify.answer)) as session:
@@ -244,8 +257,8 @@ def nodes(shopify: Shopify, url: str | None = URL) -> list[Any]:
 
 
 def test_a_result_is_streamed_without_the_token_and_its_address_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    shopify = Shopify([httpx.Response(200, content=FILE)])
+    caplog.set_level(logging.INFO, logger="httpx")
+    shopify = Shopify([Said(content=FILE)])
     assert nodes(shopify) == ROWS
     assert str(shopify.received[0].url) == URL
     assert "shpat_static" not in str(shopify.received[0].headers)
@@ -254,7 +267,7 @@ def test_a_result_is_streamed_without_the_token_and_its_address_is_not_logged(ca
 
 
 def test_a_result_may_be_compressed() -> None:
-    assert nodes(Shopify([httpx.Response(200, content=gzip.compress(FILE), headers={"Content-Encoding": "gzip"})])) == ROWS
+    assert nodes(Shopify([Said(content=gzip.compress(FILE), headers={"Content-Encoding": "gzip"})])) == ROWS
 
 
 def test_an_empty_result_has_no_address() -> None:
@@ -265,25 +278,25 @@ def test_an_empty_result_has_no_address() -> None:
 def test_a_dropped_connection_gives_each_row_once(ranges: bool) -> None:
     head = {"etag": '"1"'} if ranges else {}
     rest = (
-        httpx.Response(206, content=FILE[30_010:], headers={"content-range": f"bytes 30010-{len(FILE) - 1}/{len(FILE)}"})
+        Said(206, content=FILE[30_010:], headers={"content-range": f"bytes 30010-{len(FILE) - 1}/{len(FILE)}"})
         if ranges
-        else httpx.Response(200, content=FILE)
+        else Said(content=FILE)
     )
-    shopify = Shopify([httpx.Response(200, headers=head, stream=Broken(FILE[:30_010])), httpx.ReadError("x"), httpx.Response(503), rest])
+    shopify = Shopify([Said(content=FILE[:30_010], headers=head, breaks=True), httpx.ReadError("x"), Said(503), rest])
     assert nodes(shopify) == ROWS
     assert [request.headers.get("range") for request in shopify.received] == [None, *["bytes=30010-" if ranges else None] * 3]
 
 
 def test_a_connection_that_keeps_dropping_is_given_up_without_showing_the_address() -> None:
     with pytest.raises(ShopifyUnanswered, match="download of the bulk result") as failure:
-        nodes(Shopify([httpx.Response(200, stream=Broken(b"")) for _ in range(3)]))
+        nodes(Shopify([Said(breaks=True)] * 3))
     assert "topsecret" not in str(failure.value)
     assert not failure.value.permanent
 
 
 def test_an_address_that_has_expired_says_so() -> None:
     with pytest.raises(ShopifyApiError, match="valid for seven days") as failure:
-        nodes(Shopify([httpx.Response(403, text="<Error><Code>ExpiredToken</Code></Error>")]))
+        nodes(Shopify([Said(403, content=b"<Error><Code>ExpiredToken</Code></Error>")]))
     assert not failure.value.permanent
     assert "topsecret" not in str(failure.value)
 

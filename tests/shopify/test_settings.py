@@ -13,7 +13,9 @@ from airflow_provider_klaviyo.shopify.settings import ShopifySettings
 
 
 def settings(uri: str | None = None, **fields: Any) -> ShopifySettings:
-    return ShopifySettings.of(Connection.from_uri(uri, conn_id="shop") if uri else Connection(conn_id="shop", conn_type="shopify", **fields))
+    return ShopifySettings.of(
+        Connection.from_uri(uri, conn_id="shop") if uri else Connection(conn_id="shop", conn_type="shopify", **fields)
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ Check = Callable[[Any], str]
 Problems = list[Problem]
 
 PROFILE_BYTES = 100_000
+EMAIL_LENGTH = 254
 EMAIL = re.compile(r"[^\s@\"(),:;<>\[\]\\.]+(?:\.[^\s@\"(),:;<>\[\]\\.]+)*@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][\w-]{1,62}")
 PHONE = re.compile(r"\+[1-9]\d{6,14}")
 LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|\d{3}))?")
@@ -39,8 +40,13 @@ def keys(value: Any, where: str, problems: Problems, *, required: Collection[str
     missing = [each for each in required if each not in value]
     unknown = [each for each in value if each not in required and each not in optional]
     problems += [Problem(f"'{each}' is a required field for the resource.", f"{where}/{each}") for each in missing]
-    problems += [Problem(f"'{each}' is not a valid field for the resource.", f"{where}/{each}") for each in unknown]
+    problems += [_unknown(each, where) for each in unknown]
     return not missing
+
+
+def _unknown(name: str, where: str) -> Problem:
+    escaped = name.replace("~", "~0").replace("/", "~1")
+    return Problem(f"'{name}' is not a valid field for the resource.", f"{where}/{escaped}")
 
 
 def typed(value: Any, kind: str, where: str, problems: Problems) -> None:
@@ -61,6 +67,10 @@ def items(value: Any, where: str, problems: Problems, *, at_most: int, noun: str
     return bool(value) and len(value) <= at_most
 
 
+def _anything(_: Any) -> str:
+    return ""
+
+
 def _text(value: Any) -> str:
     return "" if value is None or isinstance(value, str) else "Expected a string."
 
@@ -70,13 +80,17 @@ def _identifier(value: Any) -> str:
 
 
 def _email(value: Any) -> str:
-    if value is None or (isinstance(value, str) and len(value) <= 254 and EMAIL.fullmatch(value)):
+    if value is None or (isinstance(value, str) and len(value) <= EMAIL_LENGTH and EMAIL.fullmatch(value)):
         return ""
     return "Invalid email address"
 
 
 def _phone(value: Any) -> str:
-    return "" if value is None or (isinstance(value, str) and PHONE.fullmatch(value)) else "Invalid phone number format (Example of a valid format: +12345678901)"
+    return (
+        ""
+        if value is None or (isinstance(value, str) and PHONE.fullmatch(value))
+        else "Invalid phone number format (Example of a valid format: +12345678901)"
+    )
 
 
 def _locale(value: Any) -> str:
@@ -143,41 +157,37 @@ def profile(
     if not keys(row, where, problems, required=("type", "attributes"), optional=optional):
         return
     typed(row["type"], "profile", where, problems)
-    given = row["attributes"]
+    given, here = row["attributes"], f"{where}/attributes"
     if not isinstance(given, dict):
-        problems.append(Problem("Expected an object.", f"{where}/attributes"))
+        problems.append(Problem("Expected an object.", here))
         return
-    for name, value in given.items():
-        check = attributes.get(name)
-        if check is None:
-            problems.append(Problem(f"'{name}' is not a valid field for the resource.", f"{where}/attributes/{name}"))
-        elif name not in late and (fault := check(value)):
-            problems.append(Problem(fault, f"{where}/attributes/{name}"))
-    if isinstance(place := given.get("location"), dict):
-        _place(place, f"{where}/attributes/location", problems)
-    if identified and not row.get("id") and not any(given.get(name) for name in IDENTIFIERS):
-        problems.append(Problem("One or more of the following identifiers is required: email, phone_number, external_id, id, _kx.", f"{where}/attributes"))
-    if (identifier := row.get("id")) is not None and not isinstance(identifier, str):
-        problems.append(Problem("Expected a string.", f"{where}/id"))
+    _attributes(given, here, problems, {**attributes, **dict.fromkeys(late, _anything)} if late else attributes)
+    if identified and not row.get("id") and all(given.get(name) is None for name in IDENTIFIERS):
+        problems.append(Problem("One or more of the following identifiers is required: email, phone_number, external_id, id, _kx.", here))
+    if fault := _text(row.get("id")):
+        problems.append(Problem(fault, f"{where}/id"))
     if "meta" in row:
         _meta(row["meta"], f"{where}/meta", problems)
     if len(compact(row).encode()) > limit:
         problems.append(Problem(f"Profile payload size exceeds the limit of {limit // 1000} KB.", where))
 
 
-def _place(place: dict[str, Any], where: str, problems: Problems) -> None:
-    for name, value in place.items():
-        check = PLACE.get(name)
-        fault = check(value) if check else f"'{name}' is not a valid field for the resource."
-        if fault:
+def _attributes(given: dict[str, Any], where: str, problems: Problems, known: Mapping[str, Check]) -> None:
+    for name, value in given.items():
+        check = known.get(name)
+        if check is None:
+            problems.append(_unknown(name, where))
+        elif fault := check(value):
             problems.append(Problem(fault, f"{where}/{name}"))
+        elif name == "location":
+            _attributes(value, f"{where}/location", problems, PLACE)
 
 
 def _meta(meta: Any, where: str, problems: Problems) -> None:
     if not keys(meta, where, problems, optional=("patch_properties", "patch_identifiers")):
         return
     if "patch_identifiers" in meta:
-        keys(meta["patch_identifiers"], f"{where}/patch_identifiers", problems, optional=("append", "unappend"))
+        problems.append(Problem("The sandbox does not emulate patch_identifiers yet.", f"{where}/patch_identifiers"))
     patch = meta.get("patch_properties", {})
     if not keys(patch, f"{where}/patch_properties", problems, optional=("append", "unappend", "unset")):
         return

@@ -41,7 +41,10 @@ PREDICTIVE = (
 FIELDS: Mapping[str, frozenset[str]] = {
     "account": frozenset(
         {"contact_information", "id", "industry", "locale", "preferred_currency", "public_api_key", "test_account", "timezone"}
-        | {f"contact_information.{each}" for each in ("default_sender_email", "default_sender_name", "organization_name", "street_address", "website_url")}
+        | {
+            f"contact_information.{each}"
+            for each in ("default_sender_email", "default_sender_name", "organization_name", "street_address", "website_url")
+        }
         | {f"contact_information.street_address.{each}" for each in ("address1", "address2", "city", "country", "region", "zip")}
     ),
     "attribution": frozenset({"id"}),
@@ -60,7 +63,9 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "profile-bulk-import-job": frozenset(
         {"completed_at", "completed_count", "created_at", "expires_at", "failed_count", "id", "started_at", "status", "total_count"}
     ),
-    "push-token": frozenset({"background", "created", "enablement_status", "id", "metadata", "platform", "recorded_date", "token", "vendor"}),
+    "push-token": frozenset(
+        {"background", "created", "enablement_status", "id", "metadata", "platform", "recorded_date", "token", "vendor"}
+    ),
     "segment": frozenset({"created", "definition", "id", "is_active", "is_processing", "is_starred", "name", "updated"}),
     "tag": frozenset({"id", "name"}),
 }

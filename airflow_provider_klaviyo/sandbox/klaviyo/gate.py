@@ -120,7 +120,10 @@ def body_of(incoming: Incoming, *, gzip: bool) -> Any:
     if len(raw) > BODY_BYTES:
         raise invalid("The payload exceeds the limit of 5 MB.", "/data")
     try:
-        return json.loads(raw, parse_constant=_not_json)
+        parsed = json.loads(raw, parse_constant=_not_json)
+        if b"\\ud" in raw.lower():
+            json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        return parsed
     except (ValueError, RecursionError):
         raise invalid("The body is not valid JSON.", "/data") from None
 

@@ -22,15 +22,15 @@ def settle(state: KlaviyoState) -> None:
     due = state.db.execute("SELECT id, lists FROM jobs WHERE due <= ? ORDER BY created, id", (now,)).fetchall()
     for job_id, lists in due:
         if job_id in state.pending:
-            rows, plan = state.pending.pop(job_id)
+            job = state.pending.pop(job_id)
             with state.transaction():
-                _carry_out(state, job_id, json.loads(lists), rows, plan, now)
+                _carry_out(state, job_id, json.loads(lists), *job)
 
 
-def _carry_out(state: KlaviyoState, job_id: str, lists: list[str], rows: list[Json], plan: JobPlan, now: int) -> None:
+def _carry_out(state: KlaviyoState, job_id: str, lists: list[str], rows: list[Json], plan: JobPlan) -> None:
     if plan.status != "complete":
         return
-    failed = 0
+    now, failed = state.now(), 0
     done: list[str] = []
     for at, row in enumerate(rows):
         problem = _problem(at, row, plan)
@@ -39,9 +39,13 @@ def _carry_out(state: KlaviyoState, job_id: str, lists: list[str], rows: list[Js
                 done.append(people.upsert(state.db, row, now)[0])
             except people.Conflict as conflict:
                 detail = "A profile already exists with one of these identifiers."
-                problem = Problem(detail, f"/data/attributes/profiles/data/{at}/attributes/{conflict.name}", meta={"code": "duplicate_profile"})
+                problem = Problem(
+                    detail, f"/data/attributes/profiles/data/{at}/attributes/{conflict.name}", meta={"code": "duplicate_profile"}
+                )
             except people.Unknown:
-                problem = Problem(f"A profile with id {row['id']} does not exist.", f"/data/attributes/profiles/data/{at}/id", meta={"code": "not_found"})
+                problem = Problem(
+                    f"A profile with id {row['id']} does not exist.", f"/data/attributes/profiles/data/{at}/id", meta={"code": "not_found"}
+                )
         if problem is not None:
             failed += 1
             _record(state, job_id, at, row, problem)

@@ -72,7 +72,7 @@ def get_errors_for_bulk_import_profiles_job(call: Call) -> Answer:
     where.add("e.job_id = ?", call.ids[0])
     columns = "e.id, e.code, e.title, e.detail, e.pointer, e.payload"
     rows, following = read_page(call, source="job_errors e", columns=columns, where=where, key="e.row", identifier="e.id")
-    return Answer(200, call.page([_error(call, *row) for row in rows], following))
+    return Answer(200, call.page([_error(call, row) for row in rows], following))
 
 
 @answers("get_profiles_for_bulk_import_profiles_job", fields=("profile",), additional=views.ADDITIONAL)
@@ -138,7 +138,8 @@ def _profiles(call: Call, columns: str) -> tuple[list[tuple[Any, ...]], list[Any
     return read_page(call, source=source, columns=columns, where=where, key="j.job_id", identifier="j.profile_id")
 
 
-def _error(call: Call, identifier: str, code: str, title: str, detail: str, pointer: str, payload: str) -> Json:
+def _error(call: Call, row: Sequence[Any]) -> Json:
+    identifier, code, title, detail, pointer, payload = row
     attributes = {"code": code, "title": title, "detail": detail, "source": {"pointer": pointer}, "original_payload": json.loads(payload)}
     here = f"{call.base}{call.path}/{identifier}/"
     picked = documents.pick(attributes, call.fields("import-error"))

@@ -10,7 +10,6 @@ from typing import Any
 from airflow_provider_klaviyo.sandbox.klaviyo import filters
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import Call
 from airflow_provider_klaviyo.sandbox.klaviyo.database import to_micros
-from airflow_provider_klaviyo.sandbox.klaviyo.problems import invalid
 
 
 @dataclass
@@ -43,8 +42,10 @@ class Where:
         :param term: The comparison.
         :param unit: Microseconds of one of the column's units.
         """
-        self.add(f"{column} * {unit} {filters.COMPARISONS[term.operator]} ?" if unit > 1 else f"{column} {filters.COMPARISONS[term.operator]} ?",
-                 to_micros(filters.moment(term)))
+        self.add(
+            f"{column} * {unit} {filters.COMPARISONS[term.operator]} ?" if unit > 1 else f"{column} {filters.COMPARISONS[term.operator]} ?",
+            to_micros(filters.moment(term)),
+        )
 
 
 def read_page(
@@ -64,8 +65,6 @@ def read_page(
     """
     clauses, values = list(where.clauses), list(where.values)
     if call.query.cursor:
-        if len(call.query.cursor) != 2:
-            raise invalid("Invalid cursor provided", parameter="page[cursor]")
         clauses.append(f"({key}, {identifier}) {'<' if descending else '>'} (?, ?)")
         values += call.query.cursor
     condition = " AND ".join(clauses) or "1"

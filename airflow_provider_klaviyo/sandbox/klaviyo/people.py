@@ -94,7 +94,9 @@ def update(db: sqlite3.Connection, profile_id: str, row: Row, now: int) -> None:
     :raises Conflict: An identifier belongs to another profile.
     :raises Unknown: No profile has the id.
     """
-    found = db.execute("SELECT email, phone_number, external_id, anonymous_id, attributes FROM profiles WHERE id = ?", (profile_id,)).fetchone()
+    found = db.execute(
+        "SELECT email, phone_number, external_id, anonymous_id, attributes FROM profiles WHERE id = ?", (profile_id,)
+    ).fetchone()
     if found is None:
         raise Unknown(profile_id)
     named = identifiers(row["attributes"])

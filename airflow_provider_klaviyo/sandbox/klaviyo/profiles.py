@@ -16,7 +16,9 @@ PLURAL = {"conversation": "conversations"}
 SORTS = {"id": "p.id", "created": "p.created", "updated": "p.updated", "email": "COALESCE(p.email, '')"}
 
 
-@answers("get_profiles", fields=("profile", "conversation", "push-token"), include=("conversations", "push-tokens"), additional=views.ADDITIONAL)
+@answers(
+    "get_profiles", fields=("profile", "conversation", "push-token"), include=("conversations", "push-tokens"), additional=views.ADDITIONAL
+)
 def get_profiles(call: Call) -> Answer:
     """List profiles."""
     where = Where()

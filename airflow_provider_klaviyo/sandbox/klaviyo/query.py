@@ -18,6 +18,8 @@ from airflow_provider_klaviyo.sandbox.klaviyo.problems import invalid
 CURSOR_ONLY = frozenset({"get_metrics"})
 CURSOR_ONLY_SIZE = 200
 DEFAULT_SIZE = 20
+INTEGER = 2**63
+KEY_AND_ID = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,11 @@ def unpack(text: str) -> list[Any]:
     bare = text.strip("=")
     try:
         cursor = json.loads(base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4)))
-        if not isinstance(cursor, list):
+        if (
+            not isinstance(cursor, list)
+            or len(cursor) != KEY_AND_ID
+            or not all(isinstance(each, str) or (type(each) is int and abs(each) < INTEGER) for each in cursor)
+        ):
             raise TypeError
     except (ValueError, TypeError, binascii.Error):
         raise invalid("Invalid cursor provided", parameter="page[cursor]") from None

@@ -42,7 +42,7 @@ def create(state: KlaviyoState) -> APIRouter:
     """
     router = APIRouter()
 
-    @router.api_route("/api/{path:path}", methods=list(gate.METHODS), include_in_schema=False)
+    @router.api_route("/api/{path:path}", methods=[*gate.METHODS, "PUT"], include_in_schema=False)
     async def serve(request: Request) -> Response:
         """Answer a request."""
         incoming = Incoming(
@@ -65,7 +65,6 @@ def respond(state: KlaviyoState, incoming: Incoming) -> Response:
     :param incoming: The request.
     """
     operation = limits.find(incoming.method, incoming.path)
-    body: Any = None
     headers: dict[str, str] = {}
     try:
         scopes = gate.key_of(incoming, state)
@@ -80,7 +79,7 @@ def respond(state: KlaviyoState, incoming: Incoming) -> Response:
         answer = _carry_out(state, operation, incoming, body)
     except Refused as refused:
         answer = Answer(refused.status, refused.body())
-    _remember(state, operation, incoming, body, answer.status)
+    _remember(state, operation, incoming, answer.status)
     if answer.body is None:
         return Response(status_code=answer.status, headers=headers)
     text = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":"))
@@ -115,13 +114,12 @@ def _carry_out(state: KlaviyoState, operation: Operation, incoming: Incoming, bo
 
 def _too_often(state: KlaviyoState, operation: Operation, incoming: Incoming, ruling: Ruling) -> Response:
     """Return a 429 as recorded: with ``retry-after`` and nothing else, no content type either."""
-    _remember(state, operation, incoming, None, TOO_MANY)
+    _remember(state, operation, incoming, TOO_MANY)
     text = json.dumps(throttled(ruling.wait))
     return Response(text, TOO_MANY, {"retry-after": str(ruling.wait)})
 
 
-def _remember(state: KlaviyoState, operation: Operation | None, incoming: Incoming, body: Any, status: int) -> None:
+def _remember(state: KlaviyoState, operation: Operation | None, incoming: Incoming, status: int) -> None:
     name = f"{incoming.method} {operation.path if operation else incoming.path}"
     query = dict(parse_qsl(incoming.query, keep_blank_values=True))
-    with state.lock:
-        state.received.append(Received(name, incoming.path, query, incoming.headers, body, status))
+    state.remember(Received(name, incoming.path, query, incoming.headers, incoming.raw, status))

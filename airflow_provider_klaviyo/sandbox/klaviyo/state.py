@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -18,6 +19,7 @@ from airflow_provider_klaviyo.sandbox.klaviyo.limiter import Limiter
 KEY = "pk_sandbox"
 ACCOUNT = "SandBx"
 MICROS = 1_000_000
+KEEP_BYTES = 64_000_000
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Received:
     :param path: The path with its ids.
     :param query: The query, unquoted.
     :param headers: Names in lower case.
-    :param body: The JSON that was sent, inflated and parsed.
+    :param raw: The body, compressed or not.
     :param status: The status it was answered with.
     """
 
@@ -80,8 +82,14 @@ class Received:
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    body: Any
+    raw: bytes
     status: int
+
+    @property
+    def body(self) -> Any:
+        """The JSON that was sent, ``None`` for none."""
+        text = gzip.decompress(self.raw) if self.headers.get("content-encoding") == "gzip" else self.raw
+        return json.loads(text) if text else None
 
 
 class KlaviyoState:
@@ -91,7 +99,7 @@ class KlaviyoState:
     :param behaviour: How it acts; :meth:`reset` returns to this.
     :param clock: Seconds since 1970. A test may bring its own, and so move time.
     :param window: Whether rate limit windows begin at full seconds and minutes, or slide.
-    :param keep: How many requests :attr:`received` remembers.
+    :param keep: How many requests :attr:`received` remembers; fewer, if they are large.
     """
 
     def __init__(
@@ -109,7 +117,7 @@ class KlaviyoState:
         self.lock = threading.RLock()
         self.db = database.connect()
         self.requests: Counter[str] = Counter()  #: Requests by method and path template, and under ``"429"`` those that came too often.
-        self.received: deque[Received] = deque(maxlen=keep)
+        self.received: deque[Received] = deque(maxlen=keep)  #: The latest requests that got past any fault, oldest first.
         self.pending: dict[str, tuple[list[dict[str, Any]], JobPlan]] = {}
         self.plans: deque[JobPlan] = deque()
 
@@ -140,6 +148,18 @@ class KlaviyoState:
             self.received.clear()
             self.pending.clear()
             self.plans.clear()
+
+    def remember(self, received: Received) -> None:
+        """Keep a request for :attr:`received`, and let go of old ones where they are large."""
+        with self.lock:
+            self.received.append(received)
+            while len(self.received) > 1 and sum(len(each.raw) for each in self.received) > KEEP_BYTES:
+                self.received.popleft()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        with self.lock:
+            self.db.close()
 
     def next_job(self, status: str = "complete", *, fail: Iterable[int] = ()) -> None:
         """

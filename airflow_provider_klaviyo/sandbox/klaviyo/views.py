@@ -76,7 +76,7 @@ def list_(call: Call, row: Sequence[Any], *, written: bool = False, include: Seq
     if "profile_count" in (*call.query.additional.get("list", ()), *(call.query.fields.get("list") or ())):
         count = "SELECT count(*) FROM members WHERE list_id = ?"
         attributes["profile_count"] = call.state.db.execute(count, (identifier,)).fetchone()[0]
-    data = {word: [] for word in include}
+    data: dict[str, list[Json]] = {word: [] for word in include}
     return documents.resource(call.base, "list", identifier, documents.pick(attributes, call.fields("list")), data=data)
 
 
@@ -103,7 +103,7 @@ def metric(call: Call, row: Sequence[Any], *, include: Sequence[str] = ()) -> Js
         "updated": iso_seconds(created),
         "integration": {"object": "integration", "id": "7SandB", "key": service, "name": service.upper(), "category": "API"},
     }
-    data = {word: [] for word in include if word == "flow-triggers"}
+    data: dict[str, list[Json]] = {word: [] for word in include}
     return documents.resource(call.base, "metric", identifier, documents.pick(attributes, call.fields("metric")), data=data)
 
 

@@ -18,7 +18,7 @@ from typing import Literal
 from fastapi import APIRouter
 
 from airflow_provider_klaviyo.sandbox.shopify.faults import ShopFault
-from airflow_provider_klaviyo.sandbox.shopify.generate import generate
+from airflow_provider_klaviyo.sandbox.shopify.generated import generate
 from airflow_provider_klaviyo.sandbox.shopify.routes import router
 from airflow_provider_klaviyo.sandbox.shopify.state import CLIENT_ID, CLIENT_SECRET, STATIC_TOKEN, UNBOUNDED, ShopSettings, ShopState
 from airflow_provider_klaviyo.sandbox.shopify.store import Store
@@ -29,7 +29,7 @@ BUCKET = 2000
 RESTORED = 100
 
 
-def create(  # noqa: PLR0913 - each is a knob of its own
+def create(
     store: Path | Store | None,
     public_url: Callable[[], str],
     *,

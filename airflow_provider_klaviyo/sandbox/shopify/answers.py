@@ -14,6 +14,12 @@ from airflow_provider_klaviyo.sandbox.shopify.store import Row, Store
 
 OMIT = object()
 PAGE = 250
+DEPRECATED = {
+    "marketingState": "state",
+    "marketingOptInLevel": "optInLevel",
+    "marketingUpdatedAt": "updatedAt",
+    "marketingCollectedFrom": "collectedFrom",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,10 @@ class Picker:
         return self.pick(field.fields, value)
 
     def _elsewhere(self, field: Field, row: Json) -> Any:
-        """Find what an order tells of its customer, or a customer of her last order, with that row itself."""
+        """Find what an order tells of its customer, or a customer of her last order, with that row itself; and the names of before 2026-10."""
+        if field.owner == "CustomerPhoneNumber" and field.name in DEPRECATED:
+            value = row["smsMarketingConsent"][DEPRECATED[field.name]]
+            return "NOT_SUBSCRIBED" if value == "NEVER_SUBSCRIBED" else value
         known = {"Customer": self.store.customers, "Order": self.store.orders}.get(field.owner, {})
         whole = known.get(row.get("id", ""))
         if whole is None or field.name not in (data := whole.data):

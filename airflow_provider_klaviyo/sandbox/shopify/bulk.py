@@ -9,7 +9,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +52,7 @@ class Operation:
     size: int = 0
     trouble: str = ""
     finished: float | None = None
-    foreign: bool = False
+    work: Future[None] | None = None
 
     @property
     def id(self) -> str:
@@ -117,6 +117,7 @@ class BulkOperations:
 
     def __post_init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sandbox-shop-")
+        self._last = FIRST_ID - 1
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="bulk")
 
     def run(self, query: str, lines: Callable[[], Iterator[Line]], *, seconds: float, fault: Fault | None) -> Operation:
@@ -129,8 +130,12 @@ class BulkOperations:
         :param fault: What goes wrong with it.
         """
         operation = self._add(query, seconds, fault)
-        self._threads.submit(self._work, operation, lines)
+        operation.work = self._threads.submit(self._work, operation, lines)
         return operation
+
+    def settle(self) -> None:
+        """Wait until every result is written: how long an operation takes is then up to the clock alone."""
+        wait([each.work for each in self.all.values() if each.work])
 
     def occupy(self, places: int = AT_ONCE) -> list[str]:
         """
@@ -139,7 +144,7 @@ class BulkOperations:
         :param places: How many.
         """
         fault = Fault(ShopFault.BULK_STALLED)
-        return [self._add("{ products { edges { node { id } } } }", 0.0, fault, foreign=True).id for _ in range(places)]
+        return [self._add("{ products { edges { node { id } } } }", 0.0, fault).id for _ in range(places)]
 
     def busy(self) -> list[str]:
         """Return the ids of the operations that take a place."""
@@ -179,6 +184,7 @@ class BulkOperations:
         with self.lock:
             for operation in self.all.values():
                 operation.cancelled = operation.cancelled or self.clock()
+                operation.path.unlink(missing_ok=True)
             self.all.clear()
 
     def close(self) -> None:
@@ -187,11 +193,11 @@ class BulkOperations:
         self._threads.shutdown(cancel_futures=True)
         self._folder.cleanup()
 
-    def _add(self, query: str, seconds: float, fault: Fault | None, *, foreign: bool = False) -> Operation:
+    def _add(self, query: str, seconds: float, fault: Fault | None) -> Operation:
         with self.lock:
-            self._last = getattr(self, "_last", FIRST_ID - 1) + 1
+            self._last += 1
             path = Path(self._folder.name) / f"{self._last}.jsonl"
-            operation = Operation(self._last, query, self.clock(), seconds, path, fault, foreign=foreign)
+            operation = Operation(self._last, query, self.clock(), seconds, path, fault)
             self.all[operation.id] = operation
             return operation
 

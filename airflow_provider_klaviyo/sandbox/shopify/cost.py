@@ -59,8 +59,8 @@ class Bucket:
     :param clock: Seconds, from any beginning.
     """
 
-    size: float
-    rate: float
+    size: int
+    rate: int
     clock: Callable[[], float]
     left: float = field(init=False)
     seen: float = field(init=False)
@@ -78,7 +78,7 @@ class Bucket:
         """
         with self.lock:
             now = self.clock()
-            self.left, self.seen = min(self.size, self.left + (now - self.seen) * self.rate), now
+            self.left, self.seen = min(self.size, round(self.left + (now - self.seen) * self.rate, 3)), now
             enough = self.left >= (points if need is None else need)
             self.left -= points if enough else 0
             return enough
@@ -86,4 +86,4 @@ class Bucket:
     def status(self) -> Json:
         """Return ``throttleStatus``."""
         self.pay(0)
-        return {"maximumAvailable": float(self.size), "currentlyAvailable": int(max(0, self.left)), "restoreRate": float(self.rate)}
+        return {"maximumAvailable": self.size, "currentlyAvailable": int(max(0, self.left)), "restoreRate": self.rate}

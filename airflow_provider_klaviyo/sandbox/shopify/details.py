@@ -39,7 +39,8 @@ def _refunds(order: Json, lines: list[Json]) -> list[Json]:
 def _refund_line(line: Json) -> Json:
     units = line["quantity"] - line["currentQuantity"]
     subtotal = {
-        side: money | {"amount": str(Decimal(money["amount"]) * units / line["quantity"])} for side, money in line["discountedTotalSet"].items()
+        side: money | {"amount": str(Decimal(money["amount"]) * units / line["quantity"])}
+        for side, money in line["discountedTotalSet"].items()
     }
     return {"quantity": units, "restockType": "RETURN", "subtotalSet": subtotal, "lineItem": line}
 
@@ -47,7 +48,7 @@ def _refund_line(line: Json) -> Json:
 def _fulfillments(order: Json, lines: list[Json]) -> list[Json]:
     """Give each fulfilment its units, in the order of the lines; a cancelled one gives its units back."""
     left = {line["id"]: line["quantity"] if order["refunds"] else line["currentQuantity"] for line in lines}
-    answer = []
+    answer: list[Json] = []
     for fulfillment in order["fulfillments"]:
         wanted, sent = fulfillment["totalQuantity"], []
         remaining = dict(left)

@@ -169,7 +169,11 @@ class _Reader:
         return Field(key, name, parent.name, named.name, many=many, arguments=given, fields=below)
 
     def _included(self, node: Any) -> bool:
-        asked = {each.name.value: value_from_ast_untyped(each.arguments[0].value, self.variables) for each in node.directives or () if each.arguments}
+        asked = {
+            each.name.value: value_from_ast_untyped(each.arguments[0].value, self.variables)
+            for each in node.directives or ()
+            if each.arguments
+        }
         return asked.get("include", True) is True and asked.get("skip", False) is False
 
 
@@ -208,7 +212,7 @@ def _locations(node: Node) -> list[Json]:
 
 def _syntax(error: GraphQLSyntaxError) -> Json:
     """Say it as Shopify says it."""
-    line, column = (error.locations or [(0, 0)])[0]
+    line, column = error.locations[0] if error.locations else (0, 0)
     end = "<EOF>" in error.message
     told = "syntax error, unexpected end of file" if end else error.message[0].lower() + error.message[1:]
     message = told if end and not (error.source and error.source.body.strip()) else f"{told} at [{line}, {column}]"

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.types import Receive, Scope, Send
 
 from airflow_provider_klaviyo.sandbox.shopify import cost, downloads
 from airflow_provider_klaviyo.sandbox.shopify.documents import Document, Json, Refused
@@ -19,17 +19,8 @@ from airflow_provider_klaviyo.sandbox.shopify.roots import Roots
 from airflow_provider_klaviyo.sandbox.shopify.selection import denied
 from airflow_provider_klaviyo.sandbox.shopify.state import ShopState
 
-WRONG_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105 - a sentence
-TOKEN_HEADER = "x-shopify-access-token"  # noqa: S105 - a header's name
-
-
-class Dropped(Response):
-    """An answer whose connection ends before its body."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Promise a body and send none."""
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+WRONG_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"
+TOKEN_HEADER = "x-shopify-access-token"
 
 
 def router(state: ShopState) -> APIRouter:
@@ -99,7 +90,7 @@ def _graphql(state: ShopState, body: bytes, headers: dict[str, str]) -> Response
     if fault and fault.kind is not ShopFault.DROP_AFTER:
         return _fault(state, fault, document)
     answer = _answer(state, document, debug=bool(headers.get("shopify-search-query-debug")))
-    return Dropped() if fault else JSONResponse(answer)
+    return downloads.Cut(b"", 1000) if fault else JSONResponse(answer)
 
 
 def _answer(state: ShopState, document: Document, *, debug: bool) -> Json:
@@ -152,13 +143,12 @@ def _fault(state: ShopState, fault: Fault, document: Document) -> Response:
             return JSONResponse({"errors": WRONG_TOKEN}, 401)
         case ShopFault.HTTP_STATUS:
             return http_error(int(fault.detail or 500))
-    return Dropped()
+    return downloads.Cut(b"", 1000)
 
 
 def http_error(status: int) -> Response:
     """Answer an HTTP error: a page of a proxy for 502 and 504, Shopify's JSON else."""
-    if status in {502, 504}:
+    if status in {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}:
         return HTMLResponse("<!DOCTYPE html><html><head><title>Bad gateway</title></head><body></body></html>", status)
-    message = "Exceeded 2 calls per second for api client." if status == 429 else "Internal Server Error"
-    headers = {"Retry-After": "1.0"} if status in {429, 503} else None
-    return JSONResponse({"errors": message}, status, headers=headers)
+    waiting = status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+    return JSONResponse({"errors": HTTPStatus(status).phrase}, status, headers={"Retry-After": "1.0"} if waiting else None)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Shopify demands of the document of a bulk query, in the words it uses. See https://shopify.dev/docs/api/usage/bulk-operations/queries"""
+"""
+What Shopify demands of the document of a bulk query, in the words it uses.
+
+See https://shopify.dev/docs/api/usage/bulk-operations/queries
+"""
 
 from __future__ import annotations
 

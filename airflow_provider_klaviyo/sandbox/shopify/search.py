@@ -52,8 +52,31 @@ ACCEPTED = {
 }
 # Fields that Shopify knows and the sandbox does not read: refused, because a dropped term would be a lie of ours.
 ELSEWHERE = {
-    "customers": set("accepts_marketing country email last_abandoned_order_date order_date orders_count phone tag tag_not total_spent".split()),
-    "orders": set("channel channel_id customer_id sku source_name status tag tag_not delivery_method location_id risk_level".split()),
+    "customers": {
+        "accepts_marketing",
+        "country",
+        "email",
+        "last_abandoned_order_date",
+        "order_date",
+        "orders_count",
+        "phone",
+        "tag",
+        "tag_not",
+        "total_spent",
+    },
+    "orders": {
+        "channel",
+        "channel_id",
+        "customer_id",
+        "sku",
+        "source_name",
+        "status",
+        "tag",
+        "tag_not",
+        "delivery_method",
+        "location_id",
+        "risk_level",
+    },
     "bulkOperations": {"id"},
 }
 
@@ -112,7 +135,9 @@ def read(query: str, resource: Resource, zone: tzinfo = UTC) -> Search:
             tests.append(_time_test(term, resource, zone))
         elif key := WORDS[resource].get(term.field):
             if (accepted := ACCEPTED.get(term.field)) and term.value.lower() not in accepted:
-                warnings.append({"field": term.field, "message": f"Input `{term.value}` is not an accepted value.", "code": "invalid_value"})
+                warnings.append(
+                    {"field": term.field, "message": f"Input `{term.value}` is not an accepted value.", "code": "invalid_value"}
+                )
             tests.append(_word_test(term, key))
         else:
             warnings.append({"field": term.field, "message": "Invalid search field for this query.", "code": "invalid_field"})
@@ -127,7 +152,9 @@ def _terms(query: str, resource: Resource) -> Iterator[Term]:
         if word == "AND":
             continue
         if word:
-            raise bad_request(f"The sandbox reads `field:value` terms joined by AND or blanks, not {word!r}", resource, "SANDBOX_UNSUPPORTED")
+            raise bad_request(
+                f"The sandbox reads `field:value` terms joined by AND or blanks, not {word!r}", resource, "SANDBOX_UNSUPPORTED"
+            )
         if value[:1] in {"'", '"'}:
             yield Term(field, sign or "", value[1:-1], quoted=True)
             continue

@@ -12,15 +12,21 @@ from airflow_provider_klaviyo.sandbox.shopify import search
 from airflow_provider_klaviyo.sandbox.shopify.documents import Field, Json, Refused
 from airflow_provider_klaviyo.sandbox.shopify.store import Row, Store
 
+DEFAULT_SORT = {"customers": "ID", "orders": "PROCESSED_AT"}
+NEEDED = {"customer": "read_customers", "customers": "read_customers", "order": "read_orders", "orders": "read_orders"}
+RECENT = timedelta(days=60)
+
+
+def _number(row: Row) -> int:
+    return int(row.id.rpartition("/")[2].partition("?")[0])
+
+
 SORTS: dict[str, Callable[[Row], Any]] = {
     "UPDATED_AT": lambda row: (row.updated_at, _number(row)),
     "CREATED_AT": lambda row: (row["createdAt"], _number(row)),
     "PROCESSED_AT": lambda row: (row["processedAt"], _number(row)),
-    "ID": lambda row: _number(row),
+    "ID": _number,
 }
-DEFAULT_SORT = {"customers": "ID", "orders": "PROCESSED_AT"}
-NEEDED = {"customer": "read_customers", "customers": "read_customers", "order": "read_orders", "orders": "read_orders"}
-RECENT = timedelta(days=60)
 
 
 def select(store: Store, field: Field, *, scopes: Collection[str], now: float) -> tuple[list[Row], search.Search | None]:
@@ -65,7 +71,3 @@ def denied(root: str, scope: str) -> Refused:
     return Refused(
         {"message": message, "path": [root], "extensions": {"code": "ACCESS_DENIED", "documentation": link, "requiredAccess": needed}}
     )
-
-
-def _number(row: Row) -> int:
-    return int(row.id.rpartition("/")[2].partition("?")[0])

@@ -20,9 +20,9 @@ from airflow_provider_klaviyo.sandbox.shopify.cost import Bucket
 from airflow_provider_klaviyo.sandbox.shopify.faults import Faults, ShopFault
 from airflow_provider_klaviyo.sandbox.shopify.store import Store
 
-STATIC_TOKEN = "shpat_sandbox"  # noqa: S105 - there is nothing behind it
+STATIC_TOKEN = "shpat_sandbox"
 CLIENT_ID = "sandbox-client"
-CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - likewise
+CLIENT_SECRET = "sandbox-secret"
 VERSIONS = ("2026-01", "2026-04", "2026-07", "2026-10")
 SCOPES = ("read_all_orders", "read_customers", "read_orders", "read_products")
 UNBOUNDED = 10**9

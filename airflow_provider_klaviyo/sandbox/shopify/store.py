@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-Json = dict[str, Any]
+from airflow_provider_klaviyo.sandbox.shopify.documents import Json, bad_request
+
 Shape = tuple[tuple[str, Any], ...]
 
 PARENT = "__parentId"
@@ -52,8 +53,12 @@ class Row:
         return json.loads(self.raw)  # type: ignore[no-any-return]
 
     def __getitem__(self, key: str) -> Any:
-        """Return one value, without parsing where that is the time of the last change."""
-        return self.updated_at if key == "updatedAt" else self.data[key]
+        """Return one value, without parsing where that is the time of the last change; refuse where the row has none."""
+        if key == "updatedAt" and self.updated_at:
+            return self.updated_at
+        if key not in (data := self.data):
+            raise bad_request(f"The sandbox's shop holds no `{key}` to search or sort by", key, "SANDBOX_UNSUPPORTED")
+        return data[key]
 
 
 @dataclass
@@ -94,12 +99,15 @@ class Store:
         :param customers: Rows of the customers query.
         :param orders: Orders and, after or among them, their line items with ``__parentId``.
         :param shop: What the shop query answers, where it differs from the sandbox's own.
+        :raises ValueError: A line item has no order before it.
         """
         store = cls(shop=SHOP | (shop or {}))
         for row in map(_row, customers):
             store.customers[row.id] = row
         for row in map(_row, orders):
             if row.parent:
+                if row.parent not in store.orders:
+                    raise ValueError(f"{row.id} comes before its order {row.parent}, or without it")
                 store.orders[row.parent].lines.append(row)
             else:
                 store.orders[row.id] = row

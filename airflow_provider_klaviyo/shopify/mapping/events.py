@@ -53,7 +53,7 @@ DEFAULT_METRICS: tuple[Metric, ...] = tuple(each for each in Metric if each is n
 FULFILLED, SUCCESS, REFUNDED, PARTLY_REFUNDED = "FULFILLED", "SUCCESS", "REFUNDED", "PARTIALLY_REFUNDED"
 
 
-def events(  # noqa: PLR0913 - one knob each, all of them optional
+def events(
     order: Json,
     *,
     metrics: Collection[Metric | str] = DEFAULT_METRICS,
@@ -166,7 +166,7 @@ class _Order:
         )
 
     @cached_property
-    def withitems_of(self) -> Json:
+    def with_items(self) -> Json:
         """What the events about the whole order say."""
         return {
             **self.properties,
