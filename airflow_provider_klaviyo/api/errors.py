@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from airflow_provider_klaviyo.api import limits
 from airflow_provider_klaviyo.api.request import Json, Request
 
-PERSONAL = re.compile(r"[^\s'\"<>]+@[^\s'\"<>]+|\+?\d[\d\s().-]{5,}\d|pk_\w+|shp\w{2}_\w+")
+PERSONAL = re.compile(r"[^\s'\"<>]+@[^\s'\"<>]+|(?<!\d)(?<!\d-)(?!\d{4}-\d{2}-\d{2})\+?\d[\d\s().-]{5,}\d|pk_\w+|shp\w{2}_\w+")
 QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"|`([^`]*)`")
 
 

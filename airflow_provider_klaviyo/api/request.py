@@ -33,7 +33,7 @@ def at(template: str, *ids: str) -> str:
     return template.format(*(quote(str(each), safe="") for each in ids))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: Request[Json](...) could not be made on Python 3.11
 class Request(Generic[T]):
     """
     One call to Klaviyo.

@@ -15,10 +15,14 @@ from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+NOTHING = "None"
+"""What Jinja makes of a value that is not there."""
+
 
 def coerce(value: Any, hint: Any, *, where: str) -> Any:
     """
-    Bring a rendered value to its declared type: ``'False'`` is false, ``'10'`` is 10, and JSON text becomes a list or an object.
+    Bring a rendered value to its declared type: ``'False'`` is false, ``'10'`` is 10, JSON text becomes a list or
+    an object, and ``'None'``, which is how Jinja writes what is not there, is ``None`` where the field may be.
 
     :param value: What the template rendered to, or what was given.
     :param hint: The declared type.
@@ -28,6 +32,9 @@ def coerce(value: Any, hint: Any, *, where: str) -> Any:
     from pydantic import ValidationError
 
     adapter = _adapter(hint)
+    if isinstance(value, str) and value == NOTHING:
+        with suppress(ValidationError):
+            return adapter.validate_python(None)
     try:
         return adapter.validate_python(value)
     except ValidationError as error:

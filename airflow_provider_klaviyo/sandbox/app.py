@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, HTTPException
+from pydantic import TypeAdapter, ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_klaviyo.api import limits
@@ -16,7 +17,7 @@ from airflow_provider_klaviyo.sandbox import klaviyo
 from airflow_provider_klaviyo.sandbox.faults import Fault, FaultMiddleware, Faults
 
 TOO_MANY = 429
-SETTINGS = frozenset({"limits", "job_seconds", "reused_unique_id", "pointers", "plain_import_errors", "gzip_bodies", "links"})
+BEHAVIOUR = TypeAdapter(klaviyo.Behaviour)
 
 
 def create_app(state: klaviyo.KlaviyoState, faults: Faults, reset: Callable[[], None], shopify: APIRouter) -> ASGIApp:
@@ -91,12 +92,15 @@ def _controls(state: klaviyo.KlaviyoState, faults: Faults, reset: Callable[[], N
 
     @router.post("/settings")
     def change(data: dict[str, Any]) -> dict[str, Any]:
-        """Change how the local Klaviyo behaves, and return all settings that can be."""
-        if unknown := data.keys() - SETTINGS:
-            raise HTTPException(422, f"unknown settings: {', '.join(sorted(unknown))}; known are {', '.join(sorted(SETTINGS))}")
-        for name, value in data.items():
-            setattr(state.behaviour, name, value)
-        return {each.name: getattr(state.behaviour, each.name) for each in fields(state.behaviour) if each.name in SETTINGS}
+        """Change how the local Klaviyo behaves, and return all its settings."""
+        settings = asdict(state.behaviour)
+        if unknown := data.keys() - settings:
+            raise HTTPException(422, f"unknown settings: {', '.join(sorted(unknown))}; known are {', '.join(sorted(settings))}")
+        try:
+            state.behaviour = BEHAVIOUR.validate_python({**settings, **data})
+        except ValidationError as error:
+            raise HTTPException(422, str(error)) from None
+        return asdict(state.behaviour)
 
     @router.post("/reset")
     def start_over() -> dict[str, str]:

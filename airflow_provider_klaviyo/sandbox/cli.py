@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-NEEDED = ("fastapi", "uvicorn", "graphql")
+NEEDED = ("fastapi", "graphql", "uvicorn")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,19 +20,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: The command line, without the program's name; ``None`` for the process's own.
     :returns: The exit code.
     """
-    missing = [each for each in NEEDED if find_spec(each) is None]
-    if missing:
+    if missing := [each for each in NEEDED if find_spec(each) is None]:
         print(f"The sandbox needs {', '.join(missing)}: pip install 'airflow-provider-klaviyo[sandbox]'", file=sys.stderr)
         return 2
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(prog="klaviyo-sandbox", description="A local Klaviyo and a local Shopify.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{serve,demo}")
+    parser = argparse.ArgumentParser(prog="klaviyo-sandbox", description="A local Klaviyo and a local Shopify, for Airflow to play with.")
+    commands = parser.add_subparsers(required=True, metavar="{serve,demo}")
     serving = commands.add_parser("serve", help="serve both until interrupted", description="Serve a local Klaviyo and a local Shopify.")
     _add_arguments(serving)
     serving.set_defaults(run=serve)
-    showing = commands.add_parser("demo", help="load the shop into Klaviyo, start to end", description="Load a shop into Klaviyo.")
+    showing = commands.add_parser(
+        "demo", help="load a shop into Klaviyo, from start to end", description="Load a shop into a local Klaviyo."
+    )
     if given[:1] == ["demo"]:
-        from airflow_provider_klaviyo.sandbox import demo
+        from airflow_provider_klaviyo.sandbox import demo  # it brings more along than serving needs
 
         demo.add_arguments(showing)
         showing.set_defaults(run=demo.run)
@@ -40,16 +42,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """Serve until interrupted, after printing how Airflow connects."""
-    from airflow_provider_klaviyo.sandbox.server import SandboxServer
+    """Serve until interrupted or terminated, after printing how Airflow connects."""
+    from airflow_provider_klaviyo.sandbox.server import SandboxServer  # after the check that the extra is installed
 
-    server = SandboxServer(
-        arguments.store, limits=arguments.limits, job_seconds=arguments.job_seconds, host=arguments.host, port=arguments.port
-    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        server = SandboxServer(
+            arguments.store, limits=arguments.limits, job_seconds=arguments.job_seconds, host=arguments.host, port=arguments.port
+        )
+    except OSError as error:
+        print(f"Cannot listen at {arguments.host}:{arguments.port}: {error.strerror}. Try --port 0.", file=sys.stderr)
+        return 1
     with server:
-        print(f"Klaviyo and Shopify listen at {server.url}. Give Airflow its connections:\n", flush=True)
+        print(f"Klaviyo and Shopify listen at {server.url}. Give Airflow its connections:\n")
         for name, value in server.connections.items():
-            print(f"export {name}='{value}'", flush=True)
+            print(f"export {name}='{value}'")
         print("\nStop with Ctrl+C.", flush=True)
         try:
             server.wait()
@@ -59,13 +66,10 @@ def serve(arguments: argparse.Namespace) -> int:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
-    parser.add_argument("--port", type=int, default=8765, help="port to listen at, 0 for any (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8765, help="port to listen at, 0 for any free one (default: %(default)s)")
     parser.add_argument(
-        "--store",
-        type=_folder,
-        metavar="DIR",
-        help="folder with customers.jsonl.gz and orders.jsonl.gz in Shopify's bulk form (default: a made-up shop)",
+        "--store", type=_folder, metavar="DIR", help="folder with a shop's customers.jsonl.gz and orders.jsonl.gz (default: made up)"
     )
     parser.add_argument("--limits", choices=("documented", "off"), default="documented", help="rate limits (default: %(default)s)")
     parser.add_argument("--job-seconds", type=_seconds, default=2.0, metavar="N", help="how long a job takes (default: %(default)s)")
@@ -80,8 +84,8 @@ def _folder(text: str) -> Path:
 
 def _seconds(text: str) -> float:
     seconds = float(text)
-    if seconds < 0:
-        raise argparse.ArgumentTypeError("must not be negative")
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError("must be a number of seconds, 0 or more")
     return seconds
 
 

@@ -119,6 +119,8 @@ class Faults:
 class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     """uvicorn's HTTP, but that the application gets hold of its connection, so that it can cut it."""
 
+    app: Any
+
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Show the connection to the application."""
         super().connection_made(transport)

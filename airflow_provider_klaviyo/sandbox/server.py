@@ -21,6 +21,7 @@ from airflow_provider_klaviyo.sandbox.klaviyo.state import KEY
 from airflow_provider_klaviyo.sandbox.shopify import STATIC_TOKEN, create
 
 START_SECONDS = 30
+KEEP_ALIVE_SECONDS = 75
 
 
 class SandboxServer:
@@ -68,7 +69,9 @@ class SandboxServer:
             store, lambda: self.url, customers=customers, orders=orders, job_seconds=job_seconds, limits=limits, clock=clock
         )
         app = create_app(self.klaviyo, self.faults, self.reset, shop)
-        config = uvicorn.Config(app, http=Protocol, ws="none", lifespan="off", log_level="error", access_log=False)
+        config = uvicorn.Config(
+            app, http=Protocol, ws="none", lifespan="off", log_level="error", access_log=False, timeout_keep_alive=KEEP_ALIVE_SECONDS
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="klaviyo-sandbox", daemon=True)
 

@@ -158,6 +158,13 @@ def test_rendered_values_come_in_their_type(run_dag: Callable[..., DagRun]) -> N
     }
 
 
+def test_what_jinja_finds_nothing_for_is_none_where_it_may_be(run_dag: Callable[..., DagRun]) -> None:
+    with dag(params={"page": None}) as made:
+        Greet(task_id="greet", name="{{ params.page }}", html=None, loud="{{ params.page }}", who="{{ params.page }}")  # type: ignore[arg-type]
+    read = returned(run_dag(made), "greet")
+    assert (read["name"], read["loud"], read["who"]) == ("None", None, None)
+
+
 def test_mapped_tasks_are_coerced_too(run_dag: Callable[..., DagRun]) -> None:
     with dag() as made:
 

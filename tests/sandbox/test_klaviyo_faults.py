@@ -92,7 +92,10 @@ def test_all_can_be_done_over_http(sandbox: SandboxServer, http: httpx.Client) -
     assert [http.get("/api/lists").status_code for _ in range(2)] == [500, 200]
     assert http.get("/_sandbox/requests").json() == {"GET /api/lists": 2}
     assert http.post("/_sandbox/settings", json={"reused_unique_id": "refuse"}).json()["reused_unique_id"] == "refuse"
-    assert http.post("/_sandbox/settings", json={"colour": "red"}).status_code == 422
+    for wrong in ({"colour": "red"}, {"limits": "some"}, {"job_seconds": "soon"}):
+        assert http.post("/_sandbox/settings", json=wrong).status_code == 422
+    assert http.post("/_sandbox/settings", json={"keys": {"pk_sandbox": None, "pk_reader": ["profiles:read"]}}).status_code == 200
+    assert http.post("/api/lists", json=NEW, headers={"Authorization": "Klaviyo-API-Key pk_reader"}).status_code == 403
     http.post("/api/lists", json=NEW)
     assert http.get("/_sandbox/counts").json()["lists"] == 1
     http.post("/_sandbox/reset")

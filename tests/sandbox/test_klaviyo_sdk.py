@@ -154,4 +154,4 @@ def test_gets_errors_it_understands(sdk: KlaviyoAPI, sandbox: SandboxServer) -> 
         sdk.Lists.get_list("NOPE01")
     with pytest.raises(BadRequestException) as caught:
         sdk.Profiles.create_profile({"data": {"type": "profile", "attributes": {"email": "no address"}}})
-    assert json.loads(caught.value.body)["errors"][0]["source"]["pointer"] == "/data/attributes/email"
+    assert json.loads(caught.value.body or "")["errors"][0]["source"]["pointer"] == "/data/attributes/email"

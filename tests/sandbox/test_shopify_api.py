@@ -87,14 +87,14 @@ def test_an_expired_version_falls_forward_and_the_header_says_so(shop: Shop) -> 
 
 
 def test_an_unknown_field_is_an_error_inside_a_200(shop: Shop) -> None:
-    answer = shop.ask("query Bad {\n  shop { nam }\n}")
+    answer = shop.ask("query Bad {\n  shop { nickname }\n}")
     assert answer == {
         "errors": [
             {
-                "message": "Field 'nam' doesn't exist on type 'Shop'",
+                "message": "Field 'nickname' doesn't exist on type 'Shop'",
                 "locations": [{"line": 2, "column": 10}],
-                "path": ["query Bad", "shop", "nam"],
-                "extensions": {"code": "undefinedField", "typeName": "Shop", "fieldName": "nam"},
+                "path": ["query Bad", "shop", "nickname"],
+                "extensions": {"code": "undefinedField", "typeName": "Shop", "fieldName": "nickname"},
             }
         ]
     }

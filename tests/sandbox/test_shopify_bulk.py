@@ -211,7 +211,7 @@ LIST_RULE = "Queries that contain a connection field within a list field are not
             'mutation { bulkOperationCancel(id: "gid://shopify/BulkOperation/1") { userErrors { message } } }',
             "Invalid operation type. Only `query` operations are supported.",
         ),
-        ("{ orders { edges { node { nam } } } }", "Invalid bulk query: Field 'nam' doesn't exist on type 'Order'"),
+        ("{ orders { edges { node { nickname } } } }", "Invalid bulk query: Field 'nickname' doesn't exist on type 'Order'"),
     ],
 )
 def test_a_bulk_query_keeps_the_rules(shop: Shop, query: str, message: str) -> None:

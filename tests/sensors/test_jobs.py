@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Poking or deferred, the sensor means the same."""
+"""Poking, rescheduled or deferred, the sensor means the same."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Outcome:
 Wait = Callable[..., Outcome]
 
 
-@pytest.fixture(params=[False, True], ids=["poking", "deferred"])
+@pytest.fixture(params=[{"mode": "poke"}, {"mode": "reschedule"}, {"deferrable": True}], ids=["poking", "rescheduled", "deferred"])
 def wait(request: pytest.FixtureRequest, run_dag: Callable[..., DagRun], capsys: pytest.CaptureFixture[str]) -> Wait:
-    """Return a function that waits for a job in one mode, then the other."""
+    """Return a function that waits for a job in one mode after the other."""
 
     def wait_for(job_id: str, **fields: Any) -> Outcome:
         with DAG("wait", schedule=None, start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)) as dag:
-            arguments = {"job_id": job_id, "poke_interval": 0.05, "timeout": 30, "retries": 2, "retry_delay": 0, **fields}
-            KlaviyoJobSensor(task_id="it", deferrable=request.param, **arguments)
+            arguments = {"job_id": job_id, "poke_interval": 0.05, "timeout": 30, "retries": 2, "retry_delay": 0, **request.param, **fields}
+            KlaviyoJobSensor(task_id="it", **arguments)
         instance = run_dag(dag).get_task_instance("it")
         assert instance is not None
         said = capsys.readouterr().out

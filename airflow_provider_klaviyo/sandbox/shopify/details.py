@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from airflow_provider_klaviyo.sandbox.shopify.store import Json, Row
+from airflow_provider_klaviyo.sandbox.shopify.documents import Json
+from airflow_provider_klaviyo.sandbox.shopify.store import Row
 
 
 def detailed(order: Row) -> Json:

@@ -33,6 +33,7 @@ def router(state: ShopState) -> APIRouter:
 
     @routes.post("/admin/oauth/access_token")
     async def access_token(request: Request) -> Response:
+        """Sell a token."""
         body = await request.body()
         form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
         given: Any = dict(parse_qsl(body.decode())) if form else json.loads(body or b"{}")
@@ -40,6 +41,7 @@ def router(state: ShopState) -> APIRouter:
 
     @routes.post("/admin/api/{version}/graphql.json")
     async def graphql(version: str, request: Request) -> Response:
+        """Answer a document."""
         served = state.served(version)
         if served is None:
             return JSONResponse({"errors": "Not Found"}, 404)

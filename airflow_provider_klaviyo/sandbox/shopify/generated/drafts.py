@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
+from airflow_provider_klaviyo.sandbox.shopify.documents import Json
 from airflow_provider_klaviyo.sandbox.shopify.generated.catalog import Variant
 from airflow_provider_klaviyo.sandbox.shopify.generated.people import stamp
-from airflow_provider_klaviyo.sandbox.shopify.store import PARENT, Json
+from airflow_provider_klaviyo.sandbox.shopify.store import PARENT
 
 SHOP_CURRENCY = "USD"
 RATES = {"USD": Decimal(1), "EUR": Decimal("0.92"), "GBP": Decimal("0.79"), "JPY": Decimal(155)}

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from airflow_provider_klaviyo.sandbox.shopify.documents import Json
 from airflow_provider_klaviyo.sandbox.shopify.generated.catalog import (
     AREAS,
     DOMAINS,
@@ -18,7 +19,6 @@ from airflow_provider_klaviyo.sandbox.shopify.generated.catalog import (
     TAGS,
     Place,
 )
-from airflow_provider_klaviyo.sandbox.shopify.store import Json
 
 FIRST_CUSTOMER = 9_400_000_000_000
 FICTIONAL = 100  # numbers of an area that are kept for fiction

@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from airflow_provider_klaviyo.sandbox.shopify.documents import Json
 from airflow_provider_klaviyo.sandbox.shopify.generated.cases import ORDER_CASES
 from airflow_provider_klaviyo.sandbox.shopify.generated.catalog import VARIANTS
 from airflow_provider_klaviyo.sandbox.shopify.generated.drafts import Draft, Item, Shipment, written
 from airflow_provider_klaviyo.sandbox.shopify.generated.people import CUSTOMER_CASES, customer, lately
-from airflow_provider_klaviyo.sandbox.shopify.store import Json, Store
+from airflow_provider_klaviyo.sandbox.shopify.store import Store
 
 COPIES = 4
 CASES = (*CUSTOMER_CASES, *ORDER_CASES)

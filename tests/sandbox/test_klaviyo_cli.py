@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``klaviyo-sandbox`` as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+COMMAND = [sys.executable, "-m", "airflow_provider_klaviyo.sandbox.cli"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_serves_until_it_is_stopped(how: signal.Signals) -> None:
+    with subprocess.Popen([*COMMAND, "serve", "--port", "0", "--limits", "off"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = "".join(iter(process.stdout.readline, "Stop with Ctrl+C.\n"))
+        exported = {name: json.loads(value) for name, value in re.findall(r"^export (\w+)='(.+)'$", said, re.MULTILINE)}
+        assert set(exported) == {"AIRFLOW_CONN_KLAVIYO_DEFAULT", "AIRFLOW_CONN_SHOPIFY_DEFAULT"}
+        klaviyo = exported["AIRFLOW_CONN_KLAVIYO_DEFAULT"]
+        headers = {"Authorization": f"Klaviyo-API-Key {klaviyo['password']}", "revision": "2026-10-15"}
+        assert httpx.get(f"{klaviyo['host']}/api/accounts", headers=headers).status_code == 200
+        process.send_signal(how)
+        assert process.wait(timeout=20) == 0
+
+
+def test_says_what_is_wrong_with_its_arguments(tmp_path: Path) -> None:
+    for wrong in (["--store", str(tmp_path / "nowhere")], ["--job-seconds", "-1"], ["--limits", "some"]):
+        done = subprocess.run([*COMMAND, "serve", *wrong], capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 2
+        assert wrong[0] in done.stderr
+
+
+def test_says_that_the_port_is_taken() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run([*COMMAND, "serve", "--port", port], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"127.0.0.1:{port}" in done.stderr
