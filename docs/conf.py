@@ -8,9 +8,8 @@ import tempfile
 
 # The reference pages import the package, hence Airflow, which wants a home of its own.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-docs-"))
-os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
 
-from airflow_provider_klaviyo import __version__  # noqa: E402 - after the environment
+from airflow_provider_klaviyo import __version__
 
 project = "airflow-provider-klaviyo"
 author = "The airflow-provider-klaviyo authors"

@@ -60,7 +60,7 @@ def test_one_job_is_asked_for_by_its_id(account: Account) -> None:
     assert watch.pending == ("A",)
     account.status["A"] = "complete"
     turn(watch, account)
-    assert watch.pending == ()
+    assert not watch.pending
     assert watch.jobs["A"].total == 1
     assert turn(watch, account) == []
 

@@ -13,6 +13,8 @@ from airflow_provider_klaviyo.api import limits
 from airflow_provider_klaviyo.api.request import Json, Request
 
 PERSONAL = re.compile(r"[^\s'\"<>]+@[^\s'\"<>]+|(?<!\d)(?<!\d-)(?!\d{4}-\d{2}-\d{2})\+?\d[\d\s().-]{5,}\d|pk_\w+|shp\w{2}_\w+")
+SHOWN = 5
+"""Faults that a message lists."""
 QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"|`([^`]*)`")
 
 
@@ -117,7 +119,10 @@ class KlaviyoApiError(KlaviyoError):
         return next((each.duplicate_id for each in self.faults if each.duplicate_id), "")
 
     def __str__(self) -> str:
-        said = "; ".join(_sentence(fault, shape) for fault, shape in zip(self.faults, (*self.shapes, *[""] * len(self.faults)), strict=False))
+        shapes = (*self.shapes, *[""] * len(self.faults))
+        said = "; ".join(_sentence(fault, shape) for fault, shape in zip(self.faults[:SHOWN], shapes, strict=False))
+        if len(self.faults) > SHOWN:
+            said += f"; and {len(self.faults) - SHOWN:,} more"
         return " ".join(filter(None, [f"{self.operation} answered {self.status}.", said, self._advice()]))
 
     def _advice(self) -> str:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
@@ -18,7 +19,9 @@ from airflow_provider_klaviyo.loading.values import Unfit, fit
 
 OnInvalid = Literal["drop_field", "reject_row"]
 
-EMAIL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[^\s@<>()\[\],;:\\\"]+\.[^\s@<>()\[\],;:\\\".]{2,}")
+ATOM = r"[^\s@<>()\[\],;:\\\".\ud800-\udfff]+"
+LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){ATOM}(?:\.{ATOM})*@(?:{LABEL}\.)+[^\W\d_][\w-]{{0,61}}[^\W_]")
 LOCALE = re.compile(r"[a-z]{2,3}-[A-Z]{2}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
@@ -29,7 +32,10 @@ MOST_PROPERTIES = 400
 
 IDENTIFIERS = ("id", "email", "phone_number", "external_id", "_kx", "anonymous_id")
 TEXTS = ("first_name", "last_name", "organization", "title", "image")
-PROFILE_FIELDS = frozenset({*IDENTIFIERS, *TEXTS, "locale", "location", "properties"})
+CLEARABLE = frozenset({*TEXTS, "locale"})
+"""What a null empties. An identifier stays, and of a location or properties only what is named goes."""
+ABOUT_FIELDS = CLEARABLE.union(IDENTIFIERS, {"location", "properties"})
+PROFILE_FIELDS = ABOUT_FIELDS - {"anonymous_id"}
 LOCATION_TEXTS = frozenset({"address1", "address2", "city", "country", "region", "zip", "ip"})
 LOCATION_FIELDS = LOCATION_TEXTS | {"latitude", "longitude", "timezone"}
 EVENT_FIELDS = frozenset({"metric", "profile", "properties", "time", "value", "value_currency", "unique_id"})
@@ -72,7 +78,7 @@ class Check:
         :raises Invalid: The row has no identifier, or a bad field under ``reject_row``.
         :raises KlaviyoConfigError: A name is no attribute of a profile: the mapping is wrong, not the row.
         """
-        return self._profile(row, "")
+        return self._profile(row, "", PROFILE_FIELDS)
 
     def event(self, row: Mapping[str, Any]) -> Json:
         """
@@ -83,33 +89,24 @@ class Check:
         :raises KlaviyoConfigError: A name is no field of an event: the mapping is wrong, not the row.
         """
         _known(row, EVENT_FIELDS, "an event", "properties")
-        metric = str(row.get("metric") or "").strip()
-        if not metric:
-            raise Invalid("metric", "no_metric", "an event needs the name of its metric")
-        if len(metric) > LONGEST_METRIC:
-            raise Invalid("metric", "metric_too_long", f"a metric's name has at most {LONGEST_METRIC} characters")
-        event: Json = {"metric": metric, "time": self._time(row.get("time")), "profile": self._profile(row.get("profile") or {}, "profile.")}
+        about = self._profile(row.get("profile") or {}, "profile.", ABOUT_FIELDS)
+        event: Json = {"metric": _metric(row.get("metric")), "time": self._time(row.get("time")), "profile": about}
         properties = self._properties(row.get("properties"), "properties.")
         if len(properties) > MOST_PROPERTIES:
             raise Invalid("properties", "too_many_properties", f"an event has at most {MOST_PROPERTIES} properties")
         event["properties"] = properties
-        if (value := row.get("value")) is not None:
-            self._keep(event, "value", _value, value, "")
-        if currency := row.get("value_currency"):
-            self._keep(event, "value_currency", _currency, currency, "")
-        if (unique_id := row.get("unique_id")) not in (None, ""):  # noqa: PLR6201 - it may be unhashable
-            event["unique_id"] = str(unique_id)
-            if len(event["unique_id"]) > LONGEST_UNIQUE_ID:
-                raise Invalid("unique_id", "unique_id_too_long", f"a unique_id has at most {LONGEST_UNIQUE_ID} characters")
+        for name, read in EVENT_READERS.items():
+            if not _absent(value := row.get(name)):
+                self._keep(event, name, read, value, "")
         return event
 
-    def _profile(self, row: Mapping[str, Any], prefix: str) -> Json:
-        _known(row, PROFILE_FIELDS, "a profile", f"{prefix}properties")
+    def _profile(self, row: Mapping[str, Any], prefix: str, fields: frozenset[str]) -> Json:
+        _known(row, fields, "a profile", f"{prefix}properties")
         kept: Json = {}
         faults = dict(self.dropped)
         for name, value in row.items():
             if value is None:
-                if name not in IDENTIFIERS:
+                if name in CLEARABLE:
                     kept[name] = None
             elif name == "location":
                 if location := self._location(value, f"{prefix}location."):
@@ -117,7 +114,7 @@ class Check:
             elif name == "properties":
                 if properties := self._properties(value, f"{prefix}properties."):
                     kept[name] = properties
-            elif value != "":
+            elif not _absent(value):
                 self._keep(kept, name, self._reader(name), value, prefix)
         if not any(name in kept for name in IDENTIFIERS):
             lost = [key.partition(": ")[0] for key, count in self.dropped.items() if count > faults.get(key, 0)]
@@ -145,7 +142,7 @@ class Check:
         for name, each in value.items():
             if each is None:
                 kept[name] = None
-            elif each != "":
+            elif not _absent(each):
                 self._keep(kept, name, _text if name in LOCATION_TEXTS else LOCATION_READERS[name], each, prefix)
         return kept
 
@@ -179,15 +176,16 @@ class Check:
             raise Invalid("time", "bad_time", "an event needs its time, as an aware datetime or ISO 8601 text") from error
         if moment.tzinfo is None:
             raise Invalid("time", "naive_time", "the time has no time zone: make it aware, or map it with iso8601")
-        if not EARLIEST <= moment <= self.now + timedelta(days=365):
+        if not EARLIEST < moment <= self.now + timedelta(days=365):
             raise Invalid("time", "time_out_of_range", "an event's time lies after 1990 and at most a year ahead")
-        return moment.isoformat(timespec="seconds")
+        # In UTC, so that the id derived of an event does not hang on the time zone of whoever read it.
+        return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def email(value: Any) -> str:
     """Return an e-mail address without blanks around it; letters beyond ASCII are allowed."""
     text = str(value).strip()
-    if len(text) > LONGEST_EMAIL or ".." in text or text.startswith(".") or ".@" in text or "@." in text or not EMAIL.fullmatch(text):
+    if len(text) > LONGEST_EMAIL or not EMAIL.fullmatch(text):
         raise Unfit("bad_email", "the e-mail address is malformed")
     return text
 
@@ -195,7 +193,32 @@ def email(value: Any) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, (Mapping, list, tuple, set)):
         raise Unfit("not_a_text", f"the field takes a text, not a {type(value).__name__}")
-    return str(fit(value if isinstance(value, (str, int)) else str(value)))
+    kept = fit(value)
+    return kept if isinstance(kept, str) else str(value)
+
+
+def _absent(value: Any) -> bool:
+    """Whether there is nothing: an empty or blank text is no value."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _metric(value: Any) -> str:
+    if _absent(value):
+        raise Invalid("metric", "no_metric", "an event needs the name of its metric")
+    try:
+        metric = _text(value).strip()
+    except Unfit as unfit:
+        raise Invalid("metric", unfit.code, unfit.reason) from None
+    if len(metric) > LONGEST_METRIC:
+        raise Invalid("metric", "metric_too_long", f"a metric's name has at most {LONGEST_METRIC} characters")
+    return metric
+
+
+def _unique_id(value: Any) -> str:
+    text = _text(value)
+    if len(text) > LONGEST_UNIQUE_ID:
+        raise Unfit("unique_id_too_long", f"a unique_id has at most {LONGEST_UNIQUE_ID} characters")
+    return text
 
 
 def _locale(value: Any) -> str:
@@ -219,13 +242,13 @@ def _currency(value: Any) -> str:
     return text
 
 
-def _degrees(value: Any) -> float:
+def _degrees(most: int, value: Any) -> float:
     try:
         degrees = float(value)
-    except (TypeError, ValueError) as error:
-        raise Unfit("bad_degrees", "latitude and longitude are numbers of degrees") from error
-    if not -180 <= degrees <= 180:  # noqa: PLR2004 - degrees on a globe
-        raise Unfit("bad_degrees", "latitude and longitude are numbers of degrees")
+    except (TypeError, ValueError, OverflowError):
+        degrees = math.nan
+    if not -most <= degrees <= most:
+        raise Unfit("bad_degrees", f"a number of degrees lies between -{most} and {most}")
     return degrees
 
 
@@ -240,7 +263,14 @@ def _timezone(value: Any) -> str:
     return str(value)
 
 
-LOCATION_READERS: dict[str, Callable[[Any], Any]] = {"latitude": _degrees, "longitude": _degrees, "timezone": _timezone}
+LOCATION_READERS: dict[str, Callable[[Any], Any]] = {
+    "latitude": partial(_degrees, 90),
+    "longitude": partial(_degrees, 180),
+    "timezone": _timezone,
+}
+
+
+EVENT_READERS: dict[str, Callable[[Any], Any]] = {"value": _value, "value_currency": _currency, "unique_id": _unique_id}
 
 
 def _known(row: Any, names: frozenset[str], what: str, elsewhere: str) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
 
@@ -19,6 +19,9 @@ Convert = Callable[[Any], Any]
 NESTED = frozenset({"properties", "location", "profile"})
 TRUE = frozenset({"1", "t", "true", "y", "yes", "on"})
 FALSE = frozenset({"0", "f", "false", "n", "no", "off"})
+LARGEST_EXPONENT = 300  # of a float; 1e999999999 would be written out as an integer of a billion digits
+UNCONVERTIBLE = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+"""What a converter, also one of the user's own, raises for a value it does not expect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class FieldMapping:
         also ``profile.email``, ``time``, ``value``, ``unique_id``.
     :param convert_function: A callable, or the name of a converter: ``lower``, ``strip``, ``text``, ``number``, ``boolean``,
         ``iso8601``, ``split`` or ``split:;``, ``e164`` or ``e164:US``.
-    :param on_null: What a null does: ``leave`` leaves the field in Klaviyo as it is, ``clear`` empties it.
+    :param on_null: What a null does: ``leave`` leaves the field in Klaviyo as it is, ``clear`` empties it. A blank text is no value
+        for a named converter, and leaves the field.
     :raises KlaviyoConfigError: No converter has that name, or the destination is empty.
     """
 
@@ -68,6 +72,8 @@ def number(value: Any) -> int | float:
     if isinstance(value, int):
         return value
     read = Decimal(str(value).strip())
+    if not read.is_finite() or read.adjusted() > LARGEST_EXPONENT:
+        raise ValueError
     return int(read) if read == read.to_integral_value() and "." not in str(value) else float(read)
 
 
@@ -139,9 +145,9 @@ def mapper(mappings: Iterable[FieldMapping]) -> Callable[[Mapping[str, Any]], Js
             value = source[each.origin_field]
             if value is None:
                 if each.on_null == "clear":
-                    _put(target, path, None)
-                continue
-            _put(target, path, value if convert is None else _converted(each, convert, value))
+                    _put(each, target, path, None)
+            elif not (isinstance(each.convert_function, str) and isinstance(value, str) and not value.strip()):
+                _put(each, target, path, value if convert is None else _converted(each, convert, value))
         return target
 
     return map_row
@@ -150,7 +156,7 @@ def mapper(mappings: Iterable[FieldMapping]) -> Callable[[Mapping[str, Any]], Js
 def _converted(mapping: FieldMapping, convert: Convert, value: Any) -> Any:
     try:
         return convert(value)
-    except (ValueError, TypeError, InvalidOperation, ArithmeticError) as error:
+    except UNCONVERTIBLE as error:
         name = mapping.convert_function if isinstance(mapping.convert_function, str) else "the convert_function"
         reason = f"{mapping.origin_field}: {name} cannot convert this value (a {type(value).__name__})"
         raise Unmappable(mapping.destination_field, "unconvertible", reason) from error
@@ -164,7 +170,12 @@ def _path(destination: str) -> Iterable[str]:
     return (destination,)
 
 
-def _put(target: Json, path: tuple[str, ...], value: Any) -> None:
+def _put(mapping: FieldMapping, target: Json, path: tuple[str, ...], value: Any) -> None:
     for name in path[:-1]:
-        target = target.setdefault(name, {})
+        inner = target.get(name) or {}
+        if not isinstance(inner, Mapping):
+            reason = f"{mapping.origin_field}: {name} holds a {type(inner).__name__}, so nothing can go into it"
+            raise Unmappable(mapping.destination_field, "not_an_object", reason)
+        outer, target = target, dict(inner)  # a copy: the source may share one object among its rows
+        outer[name] = target
     target[path[-1]] = value

@@ -80,6 +80,9 @@ class Plan:
     max_batch_bytes: int = 5 * MEGABYTE
 
     def __post_init__(self) -> None:
+        if self.kind not in {"profiles", "events"} or self.on_invalid not in {"drop_field", "reject_row"}:
+            message = "kind is 'profiles' or 'events', on_invalid is 'drop_field' or 'reject_row'."
+            raise KlaviyoConfigError(message)
         if self.kind == "events" and self.list_id:
             message = "Events cannot be added to a list: list_id goes with profiles."
             raise KlaviyoConfigError(message)
@@ -88,6 +91,10 @@ class Plan:
             raise KlaviyoConfigError(message)
         if not 1 <= self.max_batch_bytes <= 5 * MEGABYTE:
             message = "max_batch_bytes lies between 1 and 5,000,000: Klaviyo takes no larger request."
+            raise KlaviyoConfigError(message)
+
+        if self.in_flight < 1 or (self.max_batch_items is not None and self.max_batch_items < 1):
+            message = "in_flight and max_batch_items are whole numbers from 1 on."
             raise KlaviyoConfigError(message)
 
     def allows(self, rejected: int, read: int) -> bool:

@@ -91,7 +91,7 @@ class Stage:
 
     def put_outcomes(self, name: str, outcomes: Iterable[Outcome]) -> None:
         """Write down which rows were not loaded, and why."""
-        lines = "".join(json.dumps(each.as_json(), ensure_ascii=False) + "\n" for each in outcomes)
+        lines = "".join(json.dumps(each.as_json()) + "\n" for each in outcomes)
         (self.folder / f"{name}.outcomes.jsonl.gz").write_bytes(gzip.compress(lines.encode(), 1))
 
     def outcomes(self, name: str) -> Iterator[Json]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.loading.checks import Check, Invalid
 from airflow_provider_klaviyo.loading.kinds import Kind, frame, pack
 from airflow_provider_klaviyo.loading.ledger import Sent
@@ -58,6 +59,7 @@ def prepare(rows: Source, plan: Plan, kind: Kind, check: Check, seen: Seen) -> I
     :param seen: What was sent before; it learns what this load sends.
     """
     map_row: Callable[[Mapping[str, Any]], Mapping[str, Any]] = mapper(plan.mapping) if plan.mapping else lambda source: source
+    room = room_for_items(plan, kind)
     for position, source in enumerate(rows):
         if isinstance(source, Skip):
             yield Outcome(source.key, Fate.SKIPPED, "source", source.code, source.reason)
@@ -66,6 +68,8 @@ def prepare(rows: Source, plan: Plan, kind: Kind, check: Check, seen: Seen) -> I
         try:
             ready: Json = kind.check(map_row(data), check)
             written = kind.item(ready)
+            if len(written) > room:
+                raise Invalid("", "too_large", f"the row has {len(written):,} bytes, and a request has room for {room:,}")
         except Unmappable as error:
             yield Outcome(key, Fate.REJECTED, "map", error.code, error.reason, error.field)
             continue
@@ -89,6 +93,11 @@ def prepare(rows: Source, plan: Plan, kind: Kind, check: Check, seen: Seen) -> I
         yield Item(key, identity, written, lane)
 
 
+def room_for_items(plan: Plan, kind: Kind) -> int:
+    """Return how many bytes the items of one request may have, the commas between them counted."""
+    return plan.max_batch_bytes - sum(map(len, frame(kind)))
+
+
 @dataclass(slots=True)
 class _Open:
     """A batch being filled."""
@@ -106,7 +115,7 @@ def stage_rows(rows: Source, plan: Plan, kind: Kind, check: Check, seen: Seen, s
     manifest = Manifest(staged_at=check.now.isoformat())
     progress = Progress("%s staged", plan.kind)
     most_items = min(plan.max_batch_items or kind.max_items, kind.max_items)
-    room = plan.max_batch_bytes - sum(map(len, frame(kind)))
+    room = room_for_items(plan, kind)
     lanes = {lane: _Open() for lane in Lane}
     outcomes: list[Outcome] = []
     files = 0
@@ -147,4 +156,7 @@ def stage_rows(rows: Source, plan: Plan, kind: Kind, check: Check, seen: Seen, s
 def _key(source: Mapping[str, Any], plan: Plan, position: int) -> str:
     if plan.key_field is None:
         return f"row {position + 1}"
-    return str(source.get(plan.key_field))
+    if plan.key_field not in source:
+        message = f"The source has no column {plan.key_field!r}, which key_field names; it has {', '.join(map(str, source))}."
+        raise KlaviyoConfigError(message)
+    return str(source[plan.key_field])

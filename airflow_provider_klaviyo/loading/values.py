@@ -34,16 +34,14 @@ def fit(value: Any, depth: int = 1) -> Any:
     Return a value as JSON can carry it and Klaviyo takes it.
 
     :param value: What a database driver or a mapping gave: also ``Decimal``, ``datetime``, ``UUID``, tuples and sets.
-    :param depth: How deep it lies; Klaviyo takes 10 levels.
+    :param depth: How deep it lies; Klaviyo takes 10 levels, the object it is a property of being the first.
     :raises Unfit: It is no number (NaN), has no time zone, is too long, too deep, or nothing JSON has a form for.
     """
     match value:
         case None | bool():
             return value
         case str():
-            if len(value) > MAX_TEXT // 4 and len(value.encode()) > MAX_TEXT:
-                raise Unfit("text_too_long", "a text is longer than 100 KB")
-            return value
+            return _text(value)
         case int():
             if not -LONGEST_INT <= value < LONGEST_INT:
                 raise Unfit("number_too_large", "a whole number does not fit in 64 bits: map it to text")
@@ -73,8 +71,19 @@ def fit(value: Any, depth: int = 1) -> Any:
     raise Unfit("no_json_form", f"a {type(value).__name__} has no form in JSON: map it with a convert_function")
 
 
+def _text(value: str) -> str:
+    if len(value) > MAX_TEXT // 4 or not value.isascii():
+        try:
+            size = len(value.encode())
+        except UnicodeEncodeError:  # the error quotes the text
+            raise Unfit("not_unicode", "a text holds half a character (a lone surrogate): it was decoded wrongly") from None
+        if size > MAX_TEXT:
+            raise Unfit("text_too_long", "a text is longer than 100 KB")
+    return value
+
+
 def _deeper(value: Any, depth: int) -> None:
-    if depth > MAX_DEPTH:
+    if depth >= MAX_DEPTH:
         raise Unfit("too_deep", f"the value is nested deeper than {MAX_DEPTH} levels")
     if len(value) > MAX_ITEMS:
         raise Unfit("list_too_long", f"the value has more than {MAX_ITEMS:,} items")

@@ -21,8 +21,10 @@ NOTHING = "None"
 
 def coerce(value: Any, hint: Any, *, where: str) -> Any:
     """
-    Bring a rendered value to its declared type: ``'False'`` is false, ``'10'`` is 10, JSON text becomes a list or
-    an object, and ``'None'``, which is how Jinja writes what is not there, is ``None`` where the field may be.
+    Bring a rendered value to its declared type.
+
+    ``'False'`` is false, ``'10'`` is 10, and JSON text becomes a list or an object. ``'None'``, which is how Jinja writes what is
+    not there, is ``None`` where the field may be.
 
     :param value: What the template rendered to, or what was given.
     :param hint: The declared type.

@@ -57,7 +57,8 @@ class Journal:
 
     def close(self) -> None:
         """Note that this is finished: the next run of the task, which a person asked for, starts anew."""
-        self._save(closed=True)
+        if self._record:
+            self._save(closed=True)
 
     def _save(self, *, closed: bool) -> None:
         if self._store is None:

@@ -66,6 +66,5 @@ class KlaviyoRequestOperator(PagedOperator):
         request, journal = self.request(), Journal(context)
         with self.hook.session() as klaviyo:
             result = self.items(klaviyo, request) if self.paginate else self.send(klaviyo, request, journal)
-        if not request.repeatable:
-            journal.close()
+        journal.close()
         return result

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,7 +40,7 @@ def run(run_dag: Callable[..., DagRun], capsys: pytest.CaptureFixture[str]) -> R
     """Return a function that runs one operator to its end, retries without delay included."""
 
     def run_one(operator: type[Any], **fields: Any) -> Outcome:
-        with DAG("one", schedule=None, start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)) as dag:
+        with DAG("one", schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)) as dag:
             operator(task_id="it", **{"retry_delay": 0, **fields})
         instance = run_dag(dag).get_task_instance("it")
         assert instance is not None

@@ -32,5 +32,6 @@ def load(name: str) -> Any:
 def test_an_example_runs(sandbox: SandboxServer, run_dag: Callable[..., DagRun], name: str) -> None:
     if name == "klaviyo_events":  # whom the second event is about
         run_dag(load("klaviyo_profiles"))
-    run = run_dag(load(name))
-    assert {each.task_id: each.state for each in run.get_task_instances()} == dict.fromkeys(run.dag.task_ids, "success")
+    dag = load(name)
+    run = run_dag(dag)
+    assert {each.task_id: each.state for each in run.get_task_instances()} == dict.fromkeys(dag.task_ids, "success")

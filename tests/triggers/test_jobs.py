@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk.serde import deserialize, serialize
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_klaviyo.api import bodies, profiles
+from airflow_provider_klaviyo.api import bodies, jobs, profiles
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError, KlaviyoError
 from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
 from airflow_provider_klaviyo.triggers.jobs import KlaviyoJobTrigger, settled
@@ -35,9 +35,9 @@ def fired(trigger: KlaviyoJobTrigger) -> Any:
     assert again.serialize() == (path, fields)
 
     async def first() -> TriggerEvent:
-        return [event async for event in again.run()][0]
+        return await anext(again.run())
 
-    return deserialize(serialize(asyncio.run(first()).payload))  # type: ignore[type-var]
+    return deserialize(serialize(asyncio.run(first()).payload))
 
 
 def trigger(job_ids: list[str], **fields: Any) -> KlaviyoJobTrigger:
@@ -46,9 +46,9 @@ def trigger(job_ids: list[str], **fields: Any) -> KlaviyoJobTrigger:
 
 def test_it_fires_when_every_job_is_done(sandbox: SandboxServer) -> None:
     ids = start(3)
-    jobs = settled(fired(trigger(ids)))
-    assert set(jobs) == set(ids)
-    assert all(job.done and job.completed == 1 for job in jobs.values())
+    done = settled(fired(trigger(ids)))
+    assert set(done) == set(ids)
+    assert all(job.done and job.completed == 1 for job in done.values())
 
 
 def test_three_hundred_foreign_jobs_hide_none(sandbox: SandboxServer) -> None:
@@ -78,8 +78,6 @@ def test_a_permanent_error_is_told_and_raised_as_asking_would(sandbox: SandboxSe
     sandbox.fail(path="/api/profile-bulk-import-jobs", status=status, times=2)
     with pytest.raises(KlaviyoApiError) as told:
         settled(fired(trigger(ids)))
-    from airflow_provider_klaviyo.api import jobs
-
     with pytest.raises(KlaviyoApiError) as asked:
         KlaviyoHook().send(jobs.get(kind="profile-bulk-import", job_id=ids[0]))
     assert str(told.value) == str(asked.value)

@@ -149,11 +149,11 @@ def profile(
     :param problems: What is wrong is added here.
     :param late: Attributes that are checked elsewhere.
     :param attributes: The check of each attribute.
-    :param meta: Whether ``meta`` may stand beside the attributes.
+    :param meta: Whether ``id`` and ``meta`` may stand beside the attributes.
     :param identified: Whether one of the identifiers is needed.
     :param limit: Bytes it may have.
     """
-    optional = ("id", "meta") if meta else ("id",)
+    optional = ("id", "meta") if meta else ()
     if not keys(row, where, problems, required=("type", "attributes"), optional=optional):
         return
     typed(row["type"], "profile", where, problems)
@@ -179,7 +179,7 @@ def _attributes(given: dict[str, Any], where: str, problems: Problems, known: Ma
             problems.append(_unknown(name, where))
         elif fault := check(value):
             problems.append(Problem(fault, f"{where}/{name}"))
-        elif name == "location":
+        elif name == "location" and isinstance(value, dict):
             _attributes(value, f"{where}/location", problems, PLACE)
 
 

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A phone number leaves as E.164 or not at all."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_klaviyo.loading.phones import e164
+
+
+@pytest.mark.parametrize(
+    ("given_number", "region", "expected"),
+    [
+        ("+14155552671", None, "+14155552671"),
+        (" +1 (415) 555-2671 ", None, "+14155552671"),
+        ("415-555-2671", "US", "+14155552671"),
+        ("0044 20 7946 0958", "DE", "+442079460958"),
+        ("+1 415 555 2671 ext. 12", None, "+14155552671"),
+        ("+1 415 555 2671", None, "+14155552671"),
+    ],
+)
+def test_numbers(given_number: str, region: str | None, expected: str) -> None:
+    assert e164(given_number, region) == expected
+
+
+@pytest.mark.parametrize("bad", ["", "415-555-2671", "call me", "+", "+0123456789", "+1234567890123456", "+1 555", "12\x00345"])
+def test_what_is_no_number_anywhere_is_refused(bad: str) -> None:
+    with pytest.raises(ValueError, match="^"):
+        e164(bad)
+
+
+@given(st.text(alphabet="+0123456789 ()-.xtel\u0661\uff11"), st.sampled_from([None, "US", "DE", "XX"]))
+def test_whatever_comes_out_is_e164_and_stays_itself(text: str, region: str | None) -> None:
+    try:
+        number = e164(text, region)
+    except ValueError:
+        return
+    assert re.fullmatch(r"\+[1-9][0-9]{6,14}", number)
+    assert e164(number) == number
