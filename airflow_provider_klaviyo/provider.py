@@ -116,12 +116,23 @@ def _config() -> dict[str, Any]:
                 "description": (
                     "Where a load keeps the batches it is about to send: a folder or an object storage URL that every worker reaches, such as"
                     " ``s3://conn_id@bucket/klaviyo``. Batches hold personal data; they are deleted when the load has succeeded."
-                    " Empty: the folder ``klaviyo-staging`` below AIRFLOW_HOME, which serves a single machine."
+                    " Empty: the folder ``klaviyo/staging`` below AIRFLOW_HOME, which serves a single machine."
                 ),
                 "version_added": "0.1.0",
                 "type": "string",
                 "example": "s3://aws_default@my-bucket/klaviyo-staging",
                 "default": "",
-            }
+            },
+            "state_path": {
+                "description": (
+                    "Where loads of events keep the ids of what they have sent, so that no later load sends it again: a folder or an object"
+                    " storage URL that every worker reaches. The ids are digests; nothing in them tells of a person."
+                    " Empty: the folder ``klaviyo/state`` below AIRFLOW_HOME, which serves a single machine."
+                ),
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "s3://aws_default@my-bucket/klaviyo-state",
+                "default": "",
+            },
         },
     }

@@ -55,7 +55,8 @@ def run_dag(airflow_db: None) -> Callable[..., DagRun]:
             session.commit()
             serialized = LazyDeserializedDAG.from_dag(dag)
             update_dag_parsing_results_in_db("dags-folder", None, [serialized], {}, None, set(), session=session)
-        return dag.test(**arguments)
+        finished: DagRun = dag.test(**arguments)
+        return finished
 
     return run
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -126,7 +128,7 @@ class KlaviyoApiError(KlaviyoError):
         return " ".join(filter(None, [f"{self.operation} answered {self.status}.", said, self._advice()]))
 
     def _advice(self) -> str:
-        """What to do about it."""
+        """Say what to do about it."""
         method, _, path = self.operation.partition(" ")
         match self.status:
             case HTTPStatus.UNAUTHORIZED:
@@ -175,7 +177,8 @@ def refusal(request: Request[Any], status: int, answer: Json, *, conn_id: str, r
     """
     raw = [each for each in answer.get("errors") or [] if isinstance(each, dict)]
     pointers = [str((each.get("source") or {}).get("pointer") or "") for each in raw]
-    sent = set(_leaves(request.json)) if request.json and raw else set()
+    body = _sent(request) if raw else None
+    sent = set(_leaves(body))
     faults = tuple(
         Fault(
             code=str(each.get("code") or ""),
@@ -186,8 +189,16 @@ def refusal(request: Request[Any], status: int, answer: Json, *, conn_id: str, r
         )
         for each, pointer in zip(raw, pointers, strict=True)
     )
-    shapes = tuple(shape_at(request.json, pointer) for pointer in pointers)
+    shapes = tuple(shape_at(body, pointer) for pointer in pointers)
     return KlaviyoApiError(request.name, status, faults, conn_id, retry_after, shapes)
+
+
+def _sent(request: Request[Any]) -> Json | None:
+    """Return the body that was sent, also where it was written beforehand."""
+    if request.body is None:
+        return request.json
+    body: Json = json.loads(gzip.decompress(request.body))
+    return body
 
 
 def redacted(sentence: str, values: frozenset[str] | set[str] = frozenset()) -> str:

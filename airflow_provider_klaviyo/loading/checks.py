@@ -41,7 +41,7 @@ LOCATION_FIELDS = LOCATION_TEXTS | {"latitude", "longitude", "timezone"}
 EVENT_FIELDS = frozenset({"metric", "profile", "properties", "time", "value", "value_currency", "unique_id"})
 
 
-class Invalid(ValueError):
+class Invalid(ValueError):  # noqa: N818 - it is about a row, and ends there
     """
     A row that cannot be sent.
 

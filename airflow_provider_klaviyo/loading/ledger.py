@@ -9,7 +9,7 @@ So a bulk request carries only ids never sent. Each load keeps files of its own,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -26,6 +26,11 @@ class Sent(IntEnum):
     DOUBT = 1
     """It was about to be sent; nobody wrote down that Klaviyo took it."""
     ACCEPTED = 2
+
+    @property
+    def suffix(self) -> str:
+        """How the names of its files end."""
+        return f".{self.name.lower()}"
 
 
 class Ledger:
@@ -48,15 +53,14 @@ class Ledger:
         :param now: The time from which the window counts.
         """
         oldest = f"{(now or datetime.now(UTC)) - self._window:%Y%m%d}"
-        paths = [path for path in self._files() if load_id not in path.name]
-        for path in paths:
-            if path.name[:8] < oldest:
+        for path in self._files(*Sent):
+            if path.name[:8] < oldest and load_id not in path.name:
                 path.unlink()
+        # A load that ends meanwhile writes what was accepted before it takes its doubt away: so doubt is read first.
         for how in (Sent.DOUBT, Sent.ACCEPTED):
-            for path in paths:
-                if path.name.endswith(f".{how.name.lower()}") and path.name[:8] >= oldest:
-                    packed = path.read_bytes()
-                    into.update((packed[at : at + WIDTH] for at in range(0, len(packed), WIDTH)), how)
+            for path in self._files(how):
+                if load_id not in path.name:
+                    into.update(_identities(path), how)
 
     def begin(self, load_id: str, identities: Iterable[bytes]) -> None:
         """Write down what a load is about to send."""
@@ -69,14 +73,23 @@ class Ledger:
 
     def _write(self, load_id: str, how: Sent, identities: Iterable[bytes]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        known = [path.name[:8] for path in self._files() if load_id in path.name]
+        known = [path.name[:8] for path in self._files(*Sent) if load_id in path.name]
         day = known[0] if known else f"{datetime.now(UTC):%Y%m%d}"
-        path = self._folder / f"{day}-{load_id}.{how.name.lower()}"
+        path = self._folder / f"{day}-{load_id}{how.suffix}"
         packed = b"".join(identities)
         if packed:
             path.write_bytes(packed)
         elif path.exists():
             path.unlink()
 
-    def _files(self) -> Iterator[Folder]:
-        yield from (self._folder.iterdir() if self._folder.exists() else ())
+    def _files(self, *which: Sent) -> list[Folder]:
+        suffixes = tuple(how.suffix for how in which)
+        return [path for path in self._folder.iterdir() if path.name.endswith(suffixes)] if self._folder.exists() else []
+
+
+def _identities(path: Folder) -> list[bytes]:
+    try:
+        packed = path.read_bytes()
+    except FileNotFoundError:  # another load has ended, or cleared away what is too old
+        return []
+    return [packed[at : at + WIDTH] for at in range(0, len(packed), WIDTH)]

@@ -51,7 +51,7 @@ class FieldMapping:
         converter(self.convert_function)
 
 
-class Unmappable(ValueError):
+class Unmappable(ValueError):  # noqa: N818 - it is about a row, and ends there
     """
     A value that its converter cannot convert.
 

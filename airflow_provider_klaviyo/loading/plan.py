@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, Protocol, Self
@@ -18,19 +18,39 @@ MEGABYTE = 1_000_000
 class Folder(Protocol):
     """What a load needs of a path: ``pathlib.Path`` and Airflow's ``ObjectStoragePath`` both have it."""
 
+    @property
+    def name(self) -> str:
+        """Its last part."""
+
+    @property
+    def parent(self) -> Self:
+        """The folder it lies in."""
+
     def __truediv__(self, name: str, /) -> Self: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def parent(self) -> Self: ...
-    def exists(self) -> bool: ...
-    def iterdir(self) -> Any: ...
-    def mkdir(self, *, parents: bool = ..., exist_ok: bool = ...) -> None: ...
-    def open(self, mode: str, /) -> Any: ...
-    def read_bytes(self) -> bytes: ...
-    def write_bytes(self, data: bytes, /) -> Any: ...
-    def unlink(self) -> None: ...
-    def rmdir(self) -> None: ...
+
+    def exists(self) -> bool:
+        """Whether anything is there."""
+
+    def iterdir(self) -> Iterator[Self]:
+        """Yield what lies in it."""
+
+    def mkdir(self, *, parents: bool = ..., exist_ok: bool = ...) -> None:
+        """Make it a folder."""
+
+    def open(self, mode: str, /) -> Any:
+        """Open it."""
+
+    def read_bytes(self) -> bytes:
+        """Return what is in it."""
+
+    def write_bytes(self, data: bytes, /) -> Any:
+        """Replace what is in it."""
+
+    def unlink(self) -> None:
+        """Delete it."""
+
+    def rmdir(self) -> None:
+        """Delete it, an empty folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,22 +90,19 @@ class Settlement:
         failed = job.failed or 0
         missing = max(len(keys) - job.total, 0) if job.total else 0
         named: dict[int, Outcome] = {}
-        nameless = 0
         if failed:
             by_person = {person(item["attributes"] | {"id": item.get("id")}): at for at, item in enumerate(unpack(self.kind, self.stage.body(batch.name)))}
             for error in self.session.walk(jobs.import_errors(job_id=batch.job)):
                 said: Json = error.get("attributes") or {}
                 at = self._row(said, by_person, len(keys))
                 if at is None:
-                    nameless += 1
                     continue
                 pointer = str((said.get("source") or {}).get("pointer") or "")
                 reason = redacted(str(said.get("detail") or said.get("title") or "Klaviyo gives no reason"))
                 named[at] = Outcome(keys[at], Fate.REJECTED, "settle", str(said.get("code") or "invalid"), reason, pointer, batch.job)
-            nameless = max(nameless, failed - len(named))
         yield from (named[at] for at in sorted(named))
         why = "the job counts failed rows, or rows it never had, without naming them"
-        for _ in range(min(nameless + missing, len(keys) - len(named))):
+        for _ in range(min(max(failed - len(named), 0) + missing, len(keys) - len(named))):
             yield Outcome("", Fate.UNKNOWN, "settle", "unnamed", why, job=batch.job)
 
     def _row(self, said: Json, by_person: Mapping[str, int], rows: int) -> int | None:
@@ -113,5 +110,6 @@ class Settlement:
         match = self.kind.pointer.match(str((said.get("source") or {}).get("pointer") or ""))
         if match and int(match[1]) < rows:
             return int(match[1])
-        payload: Json = said.get("original_payload") or {}
-        return by_person.get(person(payload.get("attributes") or payload))
+        payload = said.get("original_payload")
+        quoted = payload.get("attributes", payload) if isinstance(payload, dict) else None
+        return by_person.get(person(quoted)) if isinstance(quoted, dict) else None

@@ -27,6 +27,7 @@ TOO_MUCH = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARG
 """Answers that can be one row's fault."""
 WHOLE = frozenset({"", "/data", "/data/attributes", "/data/attributes/profiles", "/data/attributes/events-bulk-create"})
 """Pointers that name the rows as a whole and none of them."""
+HALVES = ("a", "b")
 UNEXPLAINED = Fault("invalid", "Klaviyo refused the row without saying why")
 
 
@@ -112,6 +113,8 @@ class Submission:
             self._failed(batch, error, carried_out=error.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
         except KlaviyoUnanswered as error:
             self._failed(batch, error, carried_out=error.sent)
+        except KlaviyoError as error:  # it was not sent: the limit is spent, say
+            self._failed(batch, error, carried_out=False)
         else:
             batch.job = str((answer.get("data") or {}).get("id") or "")
             if batch.job:
@@ -121,7 +124,7 @@ class Submission:
             self.journal.record(batch)
 
     def _failed(self, batch: Batch, error: KlaviyoError, *, carried_out: bool) -> None:
-        """A request that got no verdict: if it may have been carried out and must not be repeated, its rows go one by one."""
+        """Write down that a request got no verdict; if it may have been carried out and must not be repeated, its rows go one by one."""
         if carried_out and not self.kind.request.repeatable:
             log.warning("Whether Klaviyo took %s is not known; its events are sent one by one, which is harmless.", batch.name)
             batch.state = State.DOUBT
@@ -137,7 +140,8 @@ class Submission:
         """
         Klaviyo refused a whole batch: find whose fault it is, and send the others again.
 
-        Rows that are pointed at are rejected. Where none is, the batch is halved until the guilty rows stand alone.
+        Rows that are pointed at are rejected. Where none is, or where not all were, the batch is halved until the guilty rows
+        stand alone; events go one by one instead, for each of them has an answer of its own then.
         """
         every = range(batch.rows)
         guilty = self._pointed_at(error, batch.rows)
@@ -145,14 +149,16 @@ class Submission:
         if not guilty:
             if not _about_rows(error):
                 self._failed(batch, error, carried_out=False)
-            if any(map(_about_unique_id, error.faults)):
+            if not self.kind.request.repeatable:
                 reused = set(every)
             elif batch.rows == 1:
                 guilty = {0: error.faults[0] if error.faults else UNEXPLAINED}
         rejected = {at: fault for at, fault in guilty.items() if at not in reused}
         rest = [at for at in every if at not in rejected and at not in reused]
-        middle = len(rest) // 2 if not guilty and not reused else len(rest)
-        parts = {f"{batch.name}a": rest[:middle], f"{batch.name}b": rest[middle:], f"{Lane.SINGLE}-{batch.name}": sorted(reused)}
+        told_all = bool(guilty) and not batch.name.endswith(HALVES)  # a second refusal shows that the first told not all
+        middle = len(rest) if told_all else len(rest) // 2
+        first, second = HALVES
+        parts = {f"{batch.name}{first}": rest[:middle], f"{batch.name}{second}": rest[middle:], f"{Lane.SINGLE}-{batch.name}": sorted(reused)}
         batch.children = tuple(name for name, part in parts.items() if part)
         self._divide(batch, {name: parts[name] for name in batch.children})
         keys = self.stage.keys(batch.name)
@@ -212,5 +218,7 @@ def _about_unique_id(fault: Fault) -> bool:
 
 
 def _about_rows(error: KlaviyoApiError) -> bool:
-    """Whether a refusal can be a row's fault; one that points at the list, say, cannot."""
+    """Whether a refusal can be a row's fault; one that points at the list, say, cannot, nor can some proxy's page."""
+    if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE and any(fault.code == "not_json" for fault in error.faults):
+        return False
     return all(fault.pointer.rstrip("/") in WHOLE and not fault.parameter for fault in error.faults)

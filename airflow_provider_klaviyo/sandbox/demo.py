@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     :return: The exit code: 0 where every row is accounted for.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     started = time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="klaviyo-demo-"))
     keep = False
@@ -65,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
                 if arguments.ui and isinstance(airflow, Standalone):
                     print(f"\nAirflow is at {airflow.url}/dags/{DAG_ID}. Press Ctrl-C to end it.", flush=True)
                     with contextlib.suppress(KeyboardInterrupt):
-                        threading_wait()
+                        signal.pause()
         return 0 if result["accounted"] else 1
     except DemoError as error:
         keep = True
@@ -76,12 +78,6 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         if not keep:
             shutil.rmtree(home, ignore_errors=True)
-
-
-def threading_wait() -> None:
-    """Wait until somebody interrupts."""
-    while True:
-        time.sleep(3600)
 
 
 def example_dag() -> Path:

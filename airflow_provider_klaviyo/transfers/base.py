@@ -194,7 +194,7 @@ class KlaviyoLoadOperator(KlaviyoOperator):
         )
 
 
-def folder(option: Literal["staging_path", "state_path"], given: str | None) -> ObjectStoragePath:
+def folder(option: Literal["staging_path", "state_path"], given: str | None = None) -> ObjectStoragePath:
     """
     Return a folder: the one that is given, else that of Airflow's configuration, else one below Airflow's home.
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_klaviyo.sandbox.server import SandboxServer
 
+LOADS = ("customers_to_profiles", "orders_to_events")
 DAGS = Path(__file__).parents[2] / "example_dags"
 
 
@@ -33,13 +34,15 @@ def test_profiles_events_list_job_and_its_errors(sandbox: SandboxServer, run_dag
     from airflow.dag_processing.dagbag import DagBag
 
     dag = DagBag(str(DAGS / "shopify_to_klaviyo.py")).dags["shopify_to_klaviyo"]
-    dag.get_task("customers_to_profiles").allowed_rejects = 1
-    for task_id in ("customers_to_profiles", "orders_to_events"):
-        dag.get_task(task_id).staging_path = dag.get_task(task_id).state_path = f"file://{tmp_path}"
+    tasks: dict[str, Any] = dict(dag.task_dict)
+    tasks["customers_to_profiles"].allowed_rejects = 1
+    for task_id in LOADS:
+        tasks[task_id].staging_path = tasks[task_id].state_path = f"file://{tmp_path}"
     sandbox.klaviyo.next_job(fail=[3])
     run = run_dag(dag, run_conf={"start": "2000-01-01T00:00:00Z"})
     assert run.state == "success"
-    people, happenings = (run.get_task_instance(task_id).xcom_pull(task_ids=task_id) for task_id in ("customers_to_profiles", "orders_to_events"))
+    done = {each.task_id: each for each in run.get_task_instances()}
+    people, happenings = (done[task_id].xcom_pull(task_ids=task_id) for task_id in LOADS)
     assert (people["rejected"], people["loaded"] + people["rejected"] + people["skipped"]) == (1, people["read"])
 
     sdk = KlaviyoAPI("pk_sandbox", test_host=sandbox.url, max_delay=1, max_retries=1)
@@ -53,7 +56,7 @@ def test_profiles_events_list_job_and_its_errors(sandbox: SandboxServer, run_dag
     assert len(events) == happenings["accepted"]
     counted = Counter(metrics[each.relationships.metric.data.id] for each in events)
     assert counted["Placed Order"] > counted["Cancelled Order"] > 0
-    assert set(counted) == set(dag.get_task("orders_to_events").metrics)
+    assert set(counted) == set(tasks["orders_to_events"].metrics)
 
     (job_id,) = people["jobs"]
     job = sdk.Profiles.get_bulk_import_profiles_job(job_id).data.attributes

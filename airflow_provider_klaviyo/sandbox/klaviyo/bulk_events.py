@@ -40,6 +40,7 @@ def _record(call: Call, problems: list[Problem]) -> None:
     for at, entry in enumerate(call.body["data"]["attributes"]["events-bulk-create"]["data"]):
         here = f"{ENTRIES}/{at}/attributes"
         attributes = entry["attributes"]
+        checks.welcome(attributes["profile"]["data"], f"{here}/profile/data", problems, call.state.behaviour.unwelcome)
         profile_id = recorder.profile(attributes["profile"]["data"], f"{here}/profile/data")
         for number, event in enumerate(attributes["events"]["data"]):
             given = event["attributes"]

@@ -172,6 +172,13 @@ def profile(
         problems.append(Problem(f"Profile payload size exceeds the limit of {limit // 1000} KB.", where))
 
 
+def welcome(row: Any, where: str, problems: Problems, unwelcome: Collection[str]) -> None:
+    """Check a profile against the addresses this account refuses for reasons of its own."""
+    given = row.get("attributes") if unwelcome and isinstance(row, dict) else None
+    if isinstance(given, dict) and given.get("email") in unwelcome:
+        problems.append(Problem("Invalid email address", f"{where}/attributes/email"))
+
+
 def _attributes(given: dict[str, Any], where: str, problems: Problems, known: Mapping[str, Check]) -> None:
     for name, value in given.items():
         check = known.get(name)

@@ -38,6 +38,8 @@ def create_event(call: Call) -> Answer:
         if isinstance(given, dict) and "profile" in given:
             event_checks.profile(given["profile"], "/data/attributes/profile", problems)
     call.refuse(problems)
+    checks.welcome(given["profile"]["data"], "/data/attributes/profile/data", problems, call.state.behaviour.unwelcome)
+    call.refuse(problems)
     with call.state.transaction():
         recorder = Recorder(call.state)
         recorder.record(recorder.profile(given["profile"]["data"], "/data/attributes/profile/data"), given)

@@ -163,6 +163,7 @@ def _check(call: Call) -> list[str]:
         ):
             for at, row in enumerate(data["attributes"]["profiles"]["data"]):
                 checks.profile(row, f"{where}/{at}", problems, late=late)
+                checks.welcome(row, f"{where}/{at}", problems, call.state.behaviour.unwelcome)
         lists = _check_lists(data.get("relationships", {}), problems)
     call.refuse(problems)
     for each in lists:

@@ -32,6 +32,7 @@ class Behaviour:
     :param job_seconds: How long an import job takes.
     :param reused_unique_id: What a bulk request gets whose event was sent before: the event is dropped in silence, or the request refused.
     :param late_checks: Attributes of profiles that are not checked at the request, so that a bad one is an import error after the job.
+    :param unwelcome: E-mail addresses that are refused although nothing can be seen to be wrong with them: not all of Klaviyo's rules are known.
     :param pointers: How much of what is wrong with a body is told.
     :param plain_import_errors: Import errors point at ``/data`` and leave out the payload, as the specification allows.
     :param gzip_bodies: Whether compressed bodies are taken; 415 otherwise.
@@ -44,6 +45,7 @@ class Behaviour:
     job_seconds: float = 2.0
     reused_unique_id: Literal["drop", "refuse"] = "drop"
     late_checks: frozenset[str] = frozenset()
+    unwelcome: frozenset[str] = frozenset()
     pointers: Literal["all", "first", "none"] = "all"
     plain_import_errors: bool = False
     gzip_bodies: bool = True
