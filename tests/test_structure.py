@@ -43,6 +43,13 @@ def test_every_operator_has_an_example_and_stands_in_the_docs(operator: type[Bas
         assert f":param {name}:" in "".join(each.__doc__ or "" for each in operator.__mro__), name
 
 
+def test_the_readme_shows_code_that_runs() -> None:
+    running = {line.strip() for line in EXAMPLES.splitlines()}
+    shown = [block.split("```")[0] for block in (CLONE / "README.md").read_text().split("```python")[1:]]
+    assert shown
+    assert [line for block in shown for line in block.splitlines() if line.strip() and line.strip() not in running] == []
+
+
 def test_the_operators_of_the_first_release_are_there() -> None:
     assert {each.__name__ for each in public()} == {
         "KlaviyoAddProfilesToListOperator",
