@@ -10,7 +10,7 @@ import logging
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ class Answer:
     """
 
     status: int = 200
-    body: bytes | Json = field(default_factory=dict)
+    body: bytes | Json = field(default_factory=lambda: {"data": []})
     headers: dict[str, str] = field(default_factory=dict)
     fate: str = "answer"
 
@@ -121,17 +121,19 @@ def klaviyo() -> Iterator[Klaviyo]:
 class Client:
     """One session, blocking or awaiting, behind the same two methods, and a clock that only waiting moves."""
 
-    def __init__(self, kind: str, url: str, **settings: Any) -> None:
+    def __init__(self, kind: str, url: str, while_waiting: Callable[[], None] = lambda: None, **settings: Any) -> None:
         self.kind = kind
         self.settings = Settings(**{"conn_id": "shop", "base_url": url, "key": KEY, "timeout": 5, **settings})
         self.now = 0.0
         self.slept: list[float] = []
+        self.while_waiting = while_waiting
         self.pacer = Pacer(lambda: self.now)
         self.requests: dict[str, int] = {}
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
         self.slept.append(seconds)
+        self.while_waiting()
 
     async def asleep(self, seconds: float) -> None:
         self.sleep(seconds)
@@ -288,6 +290,29 @@ def test_a_success_without_a_json_object_counts_as_unanswered(client: Client, kl
     assert len(klaviyo.received) == 1
 
 
+@pytest.mark.parametrize("body", [b"", b" \n", b"{}", b'{"links": {}}', b"[]"])
+def test_a_read_without_data_is_unanswered_and_made_again(client: Client, klaviyo: Klaviyo, body: bytes) -> None:
+    klaviyo.answers = [Answer(200, body), page("1")]
+    assert client.walk(READ) == [{"id": "1"}]
+    assert klaviyo.names == [READ.name] * 2
+
+
+def test_a_read_that_never_has_data_is_an_error_and_no_empty_list(kind: str, klaviyo: Klaviyo) -> None:
+    klaviyo.answers = [page("1", following=f"{klaviyo.url}/api/lists?page%5Bcursor%5D=b"), Answer(200, b"")]
+    with pytest.raises(KlaviyoUnanswered, match="200 without data") as unanswered:
+        Client(kind, klaviyo.url, max_attempts=2).walk(READ)
+    assert unanswered.value.sent
+    assert len(klaviyo.received) == 3
+
+
+@pytest.mark.parametrize("data", [{"type": "list", "id": "Y6nRLr"}, None, "list"])
+def test_walking_what_is_no_list_is_an_error(client: Client, klaviyo: Klaviyo, data: Any) -> None:
+    klaviyo.answers = [Answer(200, {"data": data})]
+    with pytest.raises(KlaviyoError, match=r"GET /api/lists/Y6nRLr .*no list") as refused:
+        client.walk(Request("GET", "/api/lists/Y6nRLr"))
+    assert refused.value.permanent
+
+
 # ── what goes wrong: design section 4 ──────────────────────────────────────────────
 
 BROKEN = [
@@ -332,6 +357,15 @@ def test_a_time_out(kind: str, klaviyo: Klaviyo, request_: Request[Any], times: 
         client.send(request_)
     assert unanswered.value.sent
     assert len(klaviyo.received) == times
+
+
+def test_an_outcome_once_unknown_stays_unknown_though_the_last_attempt_was_not_sent(kind: str, klaviyo: Klaviyo) -> None:
+    klaviyo.answers = [Answer(fate="drop")]
+    client = Client(kind, klaviyo.url, max_attempts=3, while_waiting=klaviyo.close)
+    with pytest.raises(KlaviyoUnanswered, match=r"ConnectError.*may have been carried out") as unanswered:
+        client.send(UPSERT)
+    assert unanswered.value.sent
+    assert klaviyo.names == [UPSERT.name]
 
 
 def test_where_nobody_listens_even_what_is_not_repeatable_is_tried_again(kind: str) -> None:

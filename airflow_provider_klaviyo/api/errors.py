@@ -139,7 +139,9 @@ class KlaviyoApiError(KlaviyoError):
             case HTTPStatus.FORBIDDEN:
                 known = limits.find(method, path)
                 need = f"the scopes {', '.join(known.scopes)}" if known and known.scopes else "the scope of this endpoint"
-                return f"The key of the connection {self.conn_id!r} needs {need}; a key's scopes are fixed when it is made, so make a new one."
+                return (
+                    f"The key of the connection {self.conn_id!r} needs {need}; a key's scopes are fixed when it is made, so make a new one."
+                )
             case HTTPStatus.NOT_FOUND:
                 return f"Nothing has the id in {path} in the account of the connection {self.conn_id!r}."
             case HTTPStatus.CONFLICT if self.duplicate_id:
@@ -178,7 +180,7 @@ def refusal(request: Request[Any], status: int, answer: Json, *, conn_id: str, r
     raw = [each for each in answer.get("errors") or [] if isinstance(each, dict)]
     pointers = [str((each.get("source") or {}).get("pointer") or "") for each in raw]
     body = _sent(request) if raw else None
-    sent = set(_leaves(body))
+    sent = set(leaves(body))
     faults = tuple(
         Fault(
             code=str(each.get("code") or ""),
@@ -238,7 +240,8 @@ def shape_at(body: Json | None, pointer: str) -> str:
     return ""
 
 
-def _leaves(value: Any) -> Iterator[str]:
+def leaves(value: Any) -> Iterator[str]:
+    """Yield the texts and numbers in JSON, as text: the values for :func:`redacted`."""
     match value:
         case str():
             yield value
@@ -246,10 +249,10 @@ def _leaves(value: Any) -> Iterator[str]:
             yield str(value)
         case dict():
             for each in value.values():
-                yield from _leaves(each)
+                yield from leaves(each)
         case list() | tuple():
             for each in value:
-                yield from _leaves(each)
+                yield from leaves(each)
 
 
 def _sentence(fault: Fault, shape: str) -> str:

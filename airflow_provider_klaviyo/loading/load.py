@@ -77,7 +77,13 @@ class Load:
         with self._sent_before(load_id, account_of(session)) as sent:
             manifest = stage_rows(rows, self.plan, kind_of(self.plan, check.now), check, sent, stage)
         self.journal.write(Phase.STAGED)
-        log.info("%s: %s rows read, %s to send in %s batches.", self.plan.kind, manifest.read, sum(manifest.batches.values()), len(manifest.batches))
+        log.info(
+            "%s: %s rows read, %s to send in %s batches.",
+            self.plan.kind,
+            manifest.read,
+            sum(manifest.batches.values()),
+            len(manifest.batches),
+        )
 
     def submit(self, session: Session) -> None:
         """
@@ -204,7 +210,9 @@ def account_of(session: Session) -> str:
     return digest(settings.base_url, settings.key).hex()
 
 
-def load(session: Session, rows: Source, plan: Plan, *, store: Store | None = None, sleep: Callable[[float], None] = time.sleep) -> LoadReport:
+def load(
+    session: Session, rows: Source, plan: Plan, *, store: Store | None = None, sleep: Callable[[float], None] = time.sleep
+) -> LoadReport:
     """
     Load rows into Klaviyo, and wait until Klaviyo has said what became of each.
 

@@ -68,7 +68,7 @@ class Unmappable(ValueError):  # noqa: N818 - it is about a row, and ends there
 def number(value: Any) -> int | float:
     """Read a number, also from text such as ``"1234.50"``."""
     if isinstance(value, bool):
-        raise ValueError
+        raise TypeError
     if isinstance(value, int):
         return value
     read = Decimal(str(value).strip())

@@ -74,7 +74,9 @@ class LoadReport:
             message = f"{self}: the counts do not add up to the rows read. This is a fault of this package: please report it.{where}"
             raise KlaviyoLoadFailed(message)
         if self.unknown:
-            message = f"{self}: nobody knows whether {self.unknown:,} rows were loaded.{where} Look them up in Klaviyo before loading them again."
+            message = (
+                f"{self}: nobody knows whether {self.unknown:,} rows were loaded.{where} Look them up in Klaviyo before loading them again."
+            )
             raise KlaviyoLoadFailed(message)
         if not plan.allows(self.rejected, self.read):
             message = f"{self}: {self.rejected:,} rows were rejected and allowed_rejects is {plan.allowed_rejects:g}; all others are loaded.{where}"

@@ -43,7 +43,10 @@ class Seen:
 @contextmanager
 def seen() -> Iterator[Seen]:
     """Open an empty set in a temporary file."""
-    with tempfile.TemporaryDirectory(prefix="klaviyo-seen-") as folder, closing(sqlite3.connect(Path(folder) / "seen.db", isolation_level=None)) as database:
+    with (
+        tempfile.TemporaryDirectory(prefix="klaviyo-seen-") as folder,
+        closing(sqlite3.connect(Path(folder) / "seen.db", isolation_level=None)) as database,
+    ):
         database.execute("PRAGMA cache_size = -8000")
         yield Seen(database)
 

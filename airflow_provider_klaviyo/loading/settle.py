@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from airflow_provider_klaviyo.api import jobs
-from airflow_provider_klaviyo.api.errors import KlaviyoApiError, redacted
+from airflow_provider_klaviyo.api.errors import KlaviyoApiError, leaves, redacted
 from airflow_provider_klaviyo.api.jobs import Job, JobStatus
 from airflow_provider_klaviyo.loading.journal import Batch, Journal, State
 from airflow_provider_klaviyo.loading.kinds import Kind, person, unpack
@@ -75,8 +75,13 @@ class Settlement:
         """
         keys = self.stage.keys(batch.name)
         if job is None or job.status is not JobStatus.COMPLETE:
-            code, why = ("job_expired", "Klaviyo no longer knows the job") if job is None else ("job_cancelled", "the job was cancelled in Klaviyo")
-            outcomes = [Outcome(key, Fate.UNKNOWN, "settle", code, f"{why}: whether it had loaded this row is not known", job=batch.job) for key in keys]
+            code, why = (
+                ("job_expired", "Klaviyo no longer knows the job") if job is None else ("job_cancelled", "the job was cancelled in Klaviyo")
+            )
+            outcomes = [
+                Outcome(key, Fate.UNKNOWN, "settle", code, f"{why}: whether it had loaded this row is not known", job=batch.job)
+                for key in keys
+            ]
         else:
             outcomes = list(self._failed(batch, job, keys))
         self.stage.put_outcomes(batch.name, outcomes)
@@ -87,21 +92,23 @@ class Settlement:
 
     def _failed(self, batch: Batch, job: Job, keys: list[str]) -> Iterator[Outcome]:
         """Yield the rows that the job says failed, each matched to its key."""
-        failed = job.failed or 0
-        missing = max(len(keys) - job.total, 0) if job.total else 0
+        failed = job.failed
+        counted = job.total or job.completed or failed
+        missing = max(len(keys) - job.completed - failed, 0) if counted else 0
         named: dict[int, Outcome] = {}
         if failed:
-            by_person = {person(item["attributes"] | {"id": item.get("id")}): at for at, item in enumerate(unpack(self.kind, self.stage.body(batch.name)))}
+            items = unpack(self.kind, self.stage.body(batch.name))
+            by_person = {person(item["attributes"] | {"id": item.get("id")}): at for at, item in enumerate(items)}
             for error in self.session.walk(jobs.import_errors(job_id=batch.job)):
                 said: Json = error.get("attributes") or {}
                 at = self._row(said, by_person, len(keys))
                 if at is None:
                     continue
                 pointer = str((said.get("source") or {}).get("pointer") or "")
-                reason = redacted(str(said.get("detail") or said.get("title") or "Klaviyo gives no reason"))
+                reason = redacted(str(said.get("detail") or said.get("title") or "Klaviyo gives no reason"), set(leaves(items[at])))
                 named[at] = Outcome(keys[at], Fate.REJECTED, "settle", str(said.get("code") or "invalid"), reason, pointer, batch.job)
         yield from (named[at] for at in sorted(named))
-        why = "the job counts failed rows, or rows it never had, without naming them"
+        why = "the job counts rows as failed, or not as completed, without naming them"
         for _ in range(min(max(failed - len(named), 0) + missing, len(keys) - len(named))):
             yield Outcome("", Fate.UNKNOWN, "settle", "unnamed", why, job=batch.job)
 

@@ -13,9 +13,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from airflow_provider_klaviyo.api.errors import KlaviyoInDoubt
 from airflow_provider_klaviyo.loading.plan import Folder
 from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome
 from airflow_provider_klaviyo.loading.seen import WIDTH
+
+
+class StageLost(KlaviyoInDoubt):
+    """The stage of a load that has begun is not there."""
+
+    def __init__(self, folder: Folder) -> None:
+        super().__init__(
+            f"The stage of this load is gone from {folder}: whether all of it was sent is not known any more. Clear this task to load"
+            " anew, which does no harm: profiles are written again, and Klaviyo keeps the first of an event. Staging_path must be a"
+            " folder that every worker reaches and nobody empties while a load is under way."
+        )
 
 
 @dataclass(slots=True)
@@ -105,8 +117,15 @@ class Stage:
         (self.folder / "manifest.json").write_bytes(json.dumps(asdict(manifest)).encode())
 
     def manifest(self) -> Manifest:
-        """Return what staging found."""
-        return Manifest(**json.loads((self.folder / "manifest.json").read_bytes()))
+        """
+        Return what staging found.
+
+        :raises StageLost: Nothing is there.
+        """
+        try:
+            return Manifest(**json.loads((self.folder / "manifest.json").read_bytes()))
+        except FileNotFoundError:
+            raise StageLost(self.folder) from None
 
     def remove(self) -> None:
         """Delete the folder with all that is in it."""

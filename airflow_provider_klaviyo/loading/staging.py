@@ -81,7 +81,9 @@ def prepare(rows: Source, plan: Plan, kind: Kind, check: Check, seen: Seen) -> I
         if not seen.add(identity):
             match seen.get(identity):
                 case Sent.ACCEPTED if not plan.resend:
-                    yield Outcome(key, Fate.UNCHANGED, "dedupe", "sent_before", "an earlier load sent this event, and Klaviyo keeps the first")
+                    yield Outcome(
+                        key, Fate.UNCHANGED, "dedupe", "sent_before", "an earlier load sent this event, and Klaviyo keeps the first"
+                    )
                     continue
                 case Sent.ACCEPTED | Sent.DOUBT:
                     lane = Lane.SINGLE
@@ -106,7 +108,7 @@ class _Open:
     bytes: int = 0
 
 
-def stage_rows(rows: Source, plan: Plan, kind: Kind, check: Check, seen: Seen, stage: Stage) -> Manifest:
+def stage_rows(rows: Source, plan: Plan, kind: Kind, check: Check, seen: Seen, stage: Stage) -> Manifest:  # noqa: PLR0917 - the stations of a row
     """
     Lay a whole source ready in the stage.
 
@@ -124,7 +126,12 @@ def stage_rows(rows: Source, plan: Plan, kind: Kind, check: Check, seen: Seen, s
         full, lanes[lane] = lanes[lane], _Open()
         if full.items:
             name = f"{lane}-{len(manifest.batches) + 1:06d}"
-            stage.put(name, pack(kind, (each.written for each in full.items)), [each.key for each in full.items], (each.identity for each in full.items))
+            stage.put(
+                name,
+                pack(kind, (each.written for each in full.items)),
+                [each.key for each in full.items],
+                (each.identity for each in full.items),
+            )
             manifest.batches[name] = len(full.items)
 
     for result in prepare(rows, plan, kind, check, seen):

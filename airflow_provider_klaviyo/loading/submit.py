@@ -158,20 +158,36 @@ class Submission:
         told_all = bool(guilty) and not batch.name.endswith(HALVES)  # a second refusal shows that the first told not all
         middle = len(rest) if told_all else len(rest) // 2
         first, second = HALVES
-        parts = {f"{batch.name}{first}": rest[:middle], f"{batch.name}{second}": rest[middle:], f"{Lane.SINGLE}-{batch.name}": sorted(reused)}
+        parts = {
+            f"{batch.name}{first}": rest[:middle],
+            f"{batch.name}{second}": rest[middle:],
+            f"{Lane.SINGLE}-{batch.name}": sorted(reused),
+        }
         batch.children = tuple(name for name, part in parts.items() if part)
         self._divide(batch, {name: parts[name] for name in batch.children})
         keys = self.stage.keys(batch.name)
         self.stage.put_outcomes(batch.name, (_rejected(keys[at], fault) for at, fault in sorted(rejected.items())))
         batch.state, batch.counts = State.SPLIT, {Fate.REJECTED: len(rejected)} if rejected else {}
         self.journal.record(batch)
-        log.info("Klaviyo refused the %s rows of %s whole: %s are rejected, %s sent again.", batch.rows, batch.name, len(rejected), batch.rows - len(rejected))
+        log.info(
+            "Klaviyo refused the %s rows of %s whole: %s are rejected, %s sent again.",
+            batch.rows,
+            batch.name,
+            len(rejected),
+            batch.rows - len(rejected),
+        )
 
     def _divide(self, batch: Batch, parts: Mapping[str, Sequence[int]]) -> None:
         """Lay the parts of a batch ready as batches of their own."""
-        items, keys, identities = unpack(self.kind, self.stage.body(batch.name)), self.stage.keys(batch.name), self.stage.identities(batch.name)
+        items, keys, identities = (
+            unpack(self.kind, self.stage.body(batch.name)),
+            self.stage.keys(batch.name),
+            self.stage.identities(batch.name),
+        )
         for name, part in parts.items():
-            self.stage.put(name, pack(self.kind, (encode(items[at]) for at in part)), [keys[at] for at in part], (identities[at] for at in part))
+            self.stage.put(
+                name, pack(self.kind, (encode(items[at]) for at in part)), [keys[at] for at in part], (identities[at] for at in part)
+            )
             self.journal.record(Batch(name, len(part)))
 
     def _pointed_at(self, error: KlaviyoApiError, rows: int) -> dict[int, Fault]:

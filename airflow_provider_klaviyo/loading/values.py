@@ -16,7 +16,7 @@ MAX_TEXT = 100_000
 LONGEST_INT = 2**63
 
 
-class Unfit(ValueError):
+class Unfit(ValueError):  # noqa: N818 - the name says what is wrong with the value
     """
     A value that Klaviyo cannot take.
 
@@ -29,7 +29,7 @@ class Unfit(ValueError):
         super().__init__(reason)
 
 
-def fit(value: Any, depth: int = 1) -> Any:
+def fit(value: Any, depth: int = 1) -> Any:  # noqa: C901, PLR0912 - one branch a type
     """
     Return a value as JSON can carry it and Klaviyo takes it.
 

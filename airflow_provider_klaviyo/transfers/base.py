@@ -118,6 +118,7 @@ class KlaviyoLoadOperator(KlaviyoOperator):
         from airflow_provider_klaviyo.loading import preview
         from airflow_provider_klaviyo.loading.journal import Journal as LoadJournal
         from airflow_provider_klaviyo.loading.load import Load
+        from airflow_provider_klaviyo.loading.stage import StageLost
 
         journal = Journal(context)
         if self.preview:
@@ -128,7 +129,11 @@ class KlaviyoLoadOperator(KlaviyoOperator):
             run = uuid4().hex[:8]
             journal.write(run=run)
         load = Load(self._plan(), LoadJournal(TaskStore(context, run)))
-        report = load.done or self._finished(load, context, journal)
+        try:
+            report = load.done or self._finished(load, context, journal)
+        except StageLost:
+            journal.close()  # a person has been told: clearing the task is their word to begin anew
+            raise
         context["ti"].xcom_push(key=REPORT, value=report.as_json())
         journal.close()
         return report.check(load.plan).as_json()

@@ -42,6 +42,15 @@ def test_the_unknown_status_is_named() -> None:
         Job.read(answer("expired"))
 
 
+@pytest.mark.parametrize(
+    "malformed",
+    [{}, {"data": None}, {"data": []}, {"data": {"type": "profile-bulk-import-job", "id": "J1"}}, {"data": {"id": "J1", "attributes": None}}],
+)
+def test_what_is_no_job_raises_and_says_so(malformed: Json) -> None:
+    with pytest.raises(KlaviyoError, match="no job"):
+        Job.read(malformed)
+
+
 @pytest.mark.parametrize("status", ["queued", "processing"])
 def test_a_running_job_is_as_it_should_be(status: str) -> None:
     job = Job.read(answer(status, total_count=3, failed_count=3))

@@ -73,5 +73,10 @@ def test_reads_and_deletes_may_be_repeated_and_nothing_else_unless_said() -> Non
     assert not Request("GET", "/", replayable=False).repeatable
 
 
+@pytest.mark.parametrize("path", ["/api/profiles", "/api/profiles?filter=equals(email,'jane@shop.example')", "/api/profiles#jane"])
+def test_a_name_shows_no_query(path: str) -> None:
+    assert Request("GET", path).name == "GET /api/profiles"
+
+
 def test_a_compressed_body_is_not_shown() -> None:
     assert "sarah" not in repr(Request("POST", "/", body=b"sarah@example.com"))

@@ -99,6 +99,27 @@ def test_a_bad_connection_says_what_to_do(define: Define, fields: dict[str, Any]
     assert "pk_unknown" not in message
 
 
+@pytest.mark.parametrize("attributes", [None, {}, {"contact_information": None}, {"contact_information": {"organization_name": None}}])
+def test_an_account_without_a_name_is_a_good_connection(define: Define, klaviyo: SandboxServer, attributes: Any) -> None:
+    klaviyo.fail(path="/api/accounts", status=200, body={"data": [{"type": "account", "id": "SandBx", "attributes": attributes}]})
+    worked, message = define().test_connection()
+    assert worked
+    assert "Connected to the Klaviyo account SandBx. " in message
+
+
+def test_a_key_of_no_account_fails_the_test(define: Define, klaviyo: SandboxServer) -> None:
+    klaviyo.fail(path="/api/accounts", status=200, body={"data": []})
+    worked, message = define().test_connection()
+    assert not worked
+    assert "account" in message
+
+
+def test_a_connection_that_is_not_there_fails_the_test() -> None:
+    worked, message = KlaviyoHook("klaviyo_nowhere").test_connection()
+    assert not worked
+    assert "'klaviyo_nowhere'" in message
+
+
 def test_a_retired_revision_fails_the_test(define: Define, klaviyo: SandboxServer) -> None:
     klaviyo.fail(path="/api/accounts", status=410)
     worked, message = define(extra={"revision": "2024-07-15"}).test_connection()

@@ -106,7 +106,10 @@ def rejects(report: LoadReport) -> list[Json]:
 
 def people(count: int, *, start: int = 0, **attributes: Any) -> list[Row]:
     """Make profiles."""
-    return [Row(f"customer {at}", {"email": f"p{at:05d}@example.com", "first_name": f"N{at}", **attributes}) for at in range(start, start + count)]
+    return [
+        Row(f"customer {at}", {"email": f"p{at:05d}@example.com", "first_name": f"N{at}", **attributes})
+        for at in range(start, start + count)
+    ]
 
 
 def happenings(count: int, *, start: int = 0, metric: str = "Placed Order", **fields: Any) -> list[Row]:
@@ -154,6 +157,13 @@ def held(sandbox: SandboxServer) -> Json:
         }
 
 
+def finish_jobs(sandbox: SandboxServer) -> None:
+    """Let every job be due now."""
+    with sandbox.klaviyo.lock:
+        sandbox.klaviyo.db.execute("UPDATE jobs SET started = created, due = created")
+        settle(sandbox.klaviyo)
+
+
 def emails(sandbox: SandboxServer) -> set[str]:
     """Return the addresses of all profiles."""
     return {row[0] for row in held(sandbox)["profiles"]}
@@ -166,7 +176,7 @@ def event_ids(sandbox: SandboxServer) -> list[str]:
 
 def new_list(sandbox: SandboxServer, name: str = "Customers") -> str:
     """Make a list and return its id."""
-    from airflow_provider_klaviyo.api import lists  # noqa: PLC0415 - seldom needed
+    from airflow_provider_klaviyo.api import lists
 
     with session(sandbox) as klaviyo:
         return str(klaviyo.send(lists.create(name=name))["data"]["id"])

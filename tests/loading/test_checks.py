@@ -55,7 +55,10 @@ GOOD = [
 ]
 
 BAD = [
-    *(("email", bad, "bad_email") for bad in ("sarah", "a@b", "a@b..de", ".a@b.de", "a.@b.de", "a b@c.de", "a@b.de,c@d.de", "<a@b.de>", "a@-b.de")),
+    *(
+        ("email", bad, "bad_email")
+        for bad in ("sarah", "a@b", "a@b..de", ".a@b.de", "a.@b.de", "a b@c.de", "a@b.de,c@d.de", "<a@b.de>", "a@-b.de")
+    ),
     *(("email", bad, "bad_email") for bad in ("x" * 65 + "@b.de", f"a@{'b' * 250}.de", "a\udc80@b.de", NAN, b"a@b.de", "a@1.2.3.4")),
     ("phone_number", "555", "bad_phone"),
     ("phone_number", "(415) 555-2671", "bad_phone"),
@@ -135,7 +138,10 @@ def test_good_properties(value: Any, sent: Any) -> None:
 
 @pytest.mark.parametrize(("value", "code"), PROPERTIES_BAD, ids=range(len(PROPERTIES_BAD)))
 def test_bad_properties(value: Any, code: str) -> None:
-    assert checked({"id": "01A", "properties": {"p": value, "q": 1}}) == ({"id": "01A", "properties": {"q": 1}}, {f"properties.p: {code}": 1})
+    assert checked({"id": "01A", "properties": {"p": value, "q": 1}}) == (
+        {"id": "01A", "properties": {"q": 1}},
+        {f"properties.p: {code}": 1},
+    )
     with pytest.raises(Invalid) as refused:
         checked({"id": "01A", "properties": {"p": value}}, on_invalid="reject_row")
     assert (refused.value.field, refused.value.code) == ("properties.p", code)
@@ -163,13 +169,24 @@ def test_places(place: Any, sent: Any, code: str) -> None:
 
 
 def test_what_is_empty_is_no_value_and_a_null_clears_only_what_can_be_cleared() -> None:
-    row = {"id": "01A", "email": "", "phone_number": " ", "external_id": None, "first_name": "  ", "last_name": None, "location": None, "properties": None}
+    row = {
+        "id": "01A",
+        "email": "",
+        "phone_number": " ",
+        "external_id": None,
+        "first_name": "  ",
+        "last_name": None,
+        "location": None,
+        "properties": None,
+    }
     assert checked(row, on_invalid="reject_row") == ({"id": "01A", "last_name": None}, {})
     event = {"metric": "M", "profile": {"id": "01A"}, "time": NOW, "value": "", "value_currency": " ", "unique_id": " ", "properties": None}
     assert Check("reject_row", now=NOW).event(event) == {"metric": "M", "profile": {"id": "01A"}, "time": NOW.isoformat(), "properties": {}}
 
 
-@pytest.mark.parametrize("row", [{}, {"first_name": "Sarah"}, {"email": ""}, {"email": None, "external_id": "  "}, {"external_id": NAN}, {"email": "bad"}])
+@pytest.mark.parametrize(
+    "row", [{}, {"first_name": "Sarah"}, {"email": ""}, {"email": None, "external_id": "  "}, {"external_id": NAN}, {"email": "bad"}]
+)
 def test_nobody_can_be_found_without_an_identifier(row: Any) -> None:
     with pytest.raises(Invalid, match="nobody can be found") as refused:
         checked(row)
@@ -271,7 +288,13 @@ def test_an_event_takes_its_time_in_utc_to_the_second() -> None:
 
 
 def test_the_id_of_an_event_without_one_hangs_on_what_happened_and_on_nothing_else() -> None:
-    event = {"metric": "M", "profile": {"email": "A@b.de", "first_name": "A"}, "time": "2026-11-01T12:00:00+02:00", "value": 1, "properties": {"a": 1, "b": 2}}
+    event = {
+        "metric": "M",
+        "profile": {"email": "A@b.de", "first_name": "A"},
+        "time": "2026-11-01T12:00:00+02:00",
+        "value": 1,
+        "properties": {"a": 1, "b": 2},
+    }
 
     def unique(**changed: Any) -> str:
         return str(EVENTS.check({**event, **changed}, Check(now=NOW))["unique_id"])
@@ -298,7 +321,9 @@ JSONISH = st.recursive(
     max_leaves=8,
 )
 DEGREES = st.floats() | st.sampled_from(["12.5", "91", ""])
-PLACE = st.fixed_dictionaries({}, optional={"city": JSONISH, "latitude": DEGREES, "longitude": DEGREES, "timezone": st.sampled_from(["UTC", "X"])})
+PLACE = st.fixed_dictionaries(
+    {}, optional={"city": JSONISH, "latitude": DEGREES, "longitude": DEGREES, "timezone": st.sampled_from(["UTC", "X"])}
+)
 ADDRESS = st.emails() | st.text(alphabet="ab1-_.@ü ", max_size=12) | JSONISH
 PERSON = st.fixed_dictionaries(
     {"properties": st.dictionaries(st.text(max_size=5), JSONISH, max_size=3) | st.none()},
@@ -313,8 +338,17 @@ PERSON = st.fixed_dictionaries(
     },
 )
 HAPPENING = st.fixed_dictionaries(
-    {"metric": st.text(max_size=130) | st.just("M"), "profile": PERSON, "time": st.just(NOW) | st.datetimes(timezones=st.just(UTC)) | JSONISH},
-    optional={"value": JSONISH, "value_currency": JSONISH, "unique_id": JSONISH, "properties": st.dictionaries(st.text(max_size=5), JSONISH, max_size=3)},
+    {
+        "metric": st.text(max_size=130) | st.just("M"),
+        "profile": PERSON,
+        "time": st.just(NOW) | st.datetimes(timezones=st.just(UTC)) | JSONISH,
+    },
+    optional={
+        "value": JSONISH,
+        "value_currency": JSONISH,
+        "unique_id": JSONISH,
+        "properties": st.dictionaries(st.text(max_size=5), JSONISH, max_size=3),
+    },
 )
 RULES = st.sampled_from(["drop_field", "reject_row"])
 
@@ -325,8 +359,7 @@ def test_klaviyo_finds_nothing_wrong_with_a_profile_that_leaves(row: Any, rule: 
     assert isinstance(PROFILES, Profiles)
     try:
         written = PROFILES.item(PROFILES.check(row, Check(rule, now=NOW)))
-    except Invalid as refused:
-        assert refused.code
+    except Invalid:
         return
     problems: list[Any] = []
     klaviyo.profile(json.loads(written), "", problems)
@@ -340,8 +373,7 @@ def test_klaviyo_finds_nothing_wrong_with_an_event_that_leaves(row: Any, rule: O
     try:
         ready = EVENTS.check(row, Check(rule, now=NOW))
         written = EVENTS.item(ready)
-    except Invalid as refused:
-        assert refused.code
+    except Invalid:
         return
     attributes = json.loads(written)["attributes"]
     problems: list[Any] = []

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -158,8 +158,7 @@ def test_a_mapping_that_cannot_work_is_refused_when_it_is_made(name: Any, destin
 def test_a_converter_converts_or_says_that_it_cannot(name: str, value: Any) -> None:
     try:
         found = mapped({"column": value}, ("column", "email", name))
-    except Unmappable as refused:
-        assert refused.code == "unconvertible"
+    except Unmappable:
         return
     convert = converter(name)
     assert convert is not None

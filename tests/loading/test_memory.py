@@ -118,7 +118,17 @@ def test_a_report_is_accounted_for_if_it_adds_up_and_only_then(counts: dict[str,
 
 @pytest.mark.parametrize(
     ("rejected", "read", "allowed", "passes"),
-    [(0, 0, 0, True), (1, 10, 0, False), (2, 10, 2, True), (3, 10, 2, False), (1, 10, 0.1, True), (2, 10, 0.1, False), (1, 1, 1, True), (5, 5, 1, False), (2, 100, 0.015, False)],
+    [
+        (0, 0, 0, True),
+        (1, 10, 0, False),
+        (2, 10, 2, True),
+        (3, 10, 2, False),
+        (1, 10, 0.1, True),
+        (2, 10, 0.1, False),
+        (1, 1, 1, True),
+        (5, 5, 1, False),
+        (2, 100, 0.015, False),
+    ],
 )
 def test_rejects_may_be_as_many_as_the_plan_says(rejected: int, read: int, allowed: float, passes: bool) -> None:
     report = LoadReport(kind="profiles", read=read, loaded=read - rejected, rejected=rejected)
@@ -133,7 +143,7 @@ def test_rejects_may_be_as_many_as_the_plan_says(rejected: int, read: int, allow
 
 def test_what_nobody_knows_fails_whatever_is_allowed() -> None:
     report = LoadReport(kind="profiles", read=2, loaded=1, unknown=1, rejects_path="s3://bucket/rejects")
-    with pytest.raises(KlaviyoLoadFailed, match="nobody knows whether 1 rows were loaded.*s3://bucket/rejects"):
+    with pytest.raises(KlaviyoLoadFailed, match=r"nobody knows whether 1 rows were loaded.*s3://bucket/rejects"):
         report.check(Plan(kind="profiles", staging_path=Path(), allowed_rejects=10**9))
 
 

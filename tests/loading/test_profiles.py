@@ -14,7 +14,22 @@ from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoError, K
 from airflow_provider_klaviyo.loading import FieldMapping, LoadReport, Row, Skip
 from airflow_provider_klaviyo.loading import load as load_rows
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
-from tests.loading.kit import PROFILE_JOBS, KeptStore, accounted, emails, held, load, new_list, people, plan, rejects, requests, session, untouchable
+from tests.loading.kit import (
+    PROFILE_JOBS,
+    KeptStore,
+    accounted,
+    emails,
+    finish_jobs,
+    held,
+    load,
+    new_list,
+    people,
+    plan,
+    rejects,
+    requests,
+    session,
+    untouchable,
+)
 
 POINTERS = pytest.mark.parametrize("pointers", ["all", "first", "none"])
 EXPIRED = 8 * 86_400
@@ -28,7 +43,7 @@ def spoil(sandbox: SandboxServer, places: Iterable[int]) -> None:
 
 def test_every_row_lands_once_in_the_list_and_nothing_is_left_behind(klaviyo: SandboxServer, tmp_path: Path) -> None:
     list_id = new_list(klaviyo)
-    rows = [*people(25), *people(3), Row("bad", {"email": "bad"}), Skip("skipped", "test", "A test.")]
+    rows: list[Row | Skip] = [*people(25), *people(3), Row("bad", {"email": "bad"}), Skip("skipped", "test", "A test.")]
     report = load(klaviyo, iter(rows), plan("profiles", tmp_path, max_batch_items=10, list_id=list_id, allowed_rejects=1))
     assert (report.read, report.loaded, report.duplicate, report.rejected, report.skipped) == (30, 25, 3, 1, 1)
     assert report.reasons == {"duplicate: duplicate": 3, "rejected: no_identifier": 1, "skipped: test": 1}
@@ -121,7 +136,10 @@ def test_more_rejects_than_allowed_fail_the_load_after_everything_good_is_loaded
     store = KeptStore()
     made = plan("profiles", tmp_path, rejects_path=tmp_path / "deep" / "rejects.jsonl")
     spoil(klaviyo, {3})
-    with session(klaviyo) as api, pytest.raises(KlaviyoLoadFailed, match="1 rows were rejected and allowed_rejects is 0; all others are loaded") as failed:
+    with (
+        session(klaviyo) as api,
+        pytest.raises(KlaviyoLoadFailed, match="1 rows were rejected and allowed_rejects is 0; all others are loaded") as failed,
+    ):
         load_rows(api, people(10), made, store=store)
     assert failed.value.permanent
     assert str(tmp_path / "deep" / "rejects.jsonl") in str(failed.value)
@@ -134,10 +152,14 @@ def test_more_rejects_than_allowed_fail_the_load_after_everything_good_is_loaded
 @pytest.mark.parametrize("list_known", [True, False])
 def test_a_refusal_that_is_no_rows_fault_rejects_nobody(klaviyo: SandboxServer, tmp_path: Path, list_known: bool) -> None:
     if list_known:  # Klaviyo refuses the list in a 400 that points at it
-        fault = {"errors": [{"code": "invalid", "detail": "List is archived.", "source": {"pointer": "/data/relationships/lists/data/0/id"}}]}
+        fault = {
+            "errors": [{"code": "invalid", "detail": "List is archived.", "source": {"pointer": "/data/relationships/lists/data/0/id"}}]
+        }
         klaviyo.fail(path="profile-bulk-import-jobs$", method="POST", status=400, body=fault, times=3)
     store = KeptStore()
-    made = plan("profiles", tmp_path, list_id=new_list(klaviyo) if list_known else "ABCDEF", max_batch_items=5, in_flight=1, allowed_rejects=LAX)
+    made = plan(
+        "profiles", tmp_path, list_id=new_list(klaviyo) if list_known else "ABCDEF", max_batch_items=5, in_flight=1, allowed_rejects=LAX
+    )
     with session(klaviyo) as api:
         with pytest.raises(KlaviyoApiError) as refused:
             load_rows(api, people(20), made, store=store)
@@ -243,14 +265,17 @@ def test_where_the_fate_of_rows_is_not_known_it_is_said(klaviyo: SandboxServer, 
         klaviyo.klaviyo.next_job("cancelled")
     if end == "expired":
         klaviyo.fail(method="GET", path=r"profile-bulk-import-jobs/[^/]+$", status=404)
-    klaviyo.klaviyo.behaviour.job_seconds = 0.1 if end == "short" else 0
+    klaviyo.klaviyo.behaviour.job_seconds = 3600 if end == "short" else 0
 
-    def shorten(_: float) -> None:  # two of the rows never reached the job
+    def shorten(_: float) -> None:  # two of the rows are neither failed nor completed
+        finish_jobs(klaviyo)
         with klaviyo.klaviyo.lock:
-            klaviyo.klaviyo.db.execute("UPDATE jobs SET total = 8 WHERE id = (SELECT min(id) FROM jobs)")
+            klaviyo.klaviyo.db.execute("UPDATE jobs SET completed = 8 WHERE id = (SELECT min(id) FROM jobs)")
 
     with session(klaviyo) as api, pytest.raises(KlaviyoLoadFailed, match="nobody knows"):
-        load_rows(api, people(20), plan("profiles", tmp_path, max_batch_items=10, in_flight=1, allowed_rejects=LAX), store=store, sleep=shorten)
+        load_rows(
+            api, people(20), plan("profiles", tmp_path, max_batch_items=10, in_flight=1, allowed_rejects=LAX), store=store, sleep=shorten
+        )
     report = accounted(LoadReport.of(store["load"]["report"]))
     assert (report.loaded, report.unknown) == ((18, 2) if end == "short" else (10, 10))
     assert report.reasons == {f"unknown: {'unnamed' if end == 'short' else f'job_{end}'}": report.unknown}
@@ -270,7 +295,7 @@ def test_a_status_never_seen_raises_and_the_next_try_settles(klaviyo: SandboxSer
 
 
 def test_hundreds_of_foreign_jobs_hide_none_of_ours(klaviyo: SandboxServer, tmp_path: Path) -> None:
-    klaviyo.klaviyo.behaviour.job_seconds = 0.3
+    klaviyo.klaviyo.behaviour.job_seconds = 3600
     made, store = plan("profiles", tmp_path, max_batch_items=1), KeptStore()
     with session(klaviyo) as api:
         foreign: list[int] = []
@@ -278,6 +303,8 @@ def test_hundreds_of_foreign_jobs_hide_none_of_ours(klaviyo: SandboxServer, tmp_
         def others(_: float) -> None:
             if not foreign:
                 foreign.append(len(klaviyo.klaviyo.add_foreign_jobs(300, status="paused")))
+                return
+            finish_jobs(klaviyo)
 
         report = accounted(load_rows(api, people(9), made, store=store, sleep=others))
     assert foreign == [300]

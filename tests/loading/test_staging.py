@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import json
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_batches_keep_both_limits_and_none_is_smaller_than_it_must_be(sizes: lis
             assert len(batch) <= items
             assert len(body) == overhead + sum(written[key] for key in batch) + len(batch) - 1 <= made.max_batch_bytes
             assert len(stage.identities(name)) == len(unpack(at, stage.body(name))) == len(batch)
-        for batch, following in zip(keys, keys[1:], strict=False):
+        for batch, following in pairwise(keys):
             grown = overhead + sum(written[key] for key in (*batch, following[0])) + len(batch)
             assert len(batch) == items or grown > made.max_batch_bytes
 
@@ -91,7 +92,12 @@ def test_a_profile_may_have_100_kb(tmp_path: Path, extra: int, read: Any) -> Non
 
 
 def test_a_row_that_was_rejected_does_not_stand_in_the_way_of_a_better_one(tmp_path: Path) -> None:
-    rows = [Row("1", {"email": "a@b.de", "locale": "?"}), Row("2", {"email": "A@B.de"}), Row("3", {"email": "a@b.DE"}), Skip("4", "test", "A test order.")]
+    rows = [
+        Row("1", {"email": "a@b.de", "locale": "?"}),
+        Row("2", {"email": "A@B.de"}),
+        Row("3", {"email": "a@b.DE"}),
+        Skip("4", "test", "A test order."),
+    ]
     manifest, stage = staged(rows, plan("profiles", tmp_path, on_invalid="reject_row"))
     assert stage.keys("bulk-000001") == ["2"]
     assert manifest.reasons == {"rejected: bad_locale": 1, "duplicate: duplicate": 1, "skipped: test": 1}
@@ -162,7 +168,7 @@ def test_old_events_start_no_flows(tmp_path: Path) -> None:
 
 
 def test_a_preview_counts_shows_five_and_touches_nothing(tmp_path: Path) -> None:
-    rows = [*people(7), *people(1), Row("bad", {"email": "bad"}), Skip("s", "test", "")]
+    rows: list[Row | Skip] = [*people(7), *people(1), Row("bad", {"email": "bad"}), Skip("s", "test", "")]
     report = preview(iter(rows), plan("profiles", tmp_path, state_path=tmp_path / "state", rejects_path=tmp_path / "rejects"))
     assert (report.read, report.duplicate, report.rejected, report.skipped, report.loaded) == (10, 1, 1, 1, 0)
     assert report.accounted

@@ -52,6 +52,18 @@ def test_what_may_be_repeated_is(sandbox: SandboxServer, run: Run) -> None:
     assert sandbox.klaviyo.counts()["lists"] == 2
 
 
+def test_a_refused_path_says_which_character_it_may_not_hold(sandbox: SandboxServer, run: Run) -> None:
+    assert "it holds '?'" in run(KlaviyoRequestOperator, path="/api/lists?x=1").said
+    assert "it holds '%'" in run(KlaviyoRequestOperator, path="/api/lists/50%").said
+
+
+@pytest.mark.parametrize("identity", ["$custom:::$default:::SKU1", "a!b&c'(d)*e+f,g;h=i", "caf%C3%A9~1"])
+def test_an_id_may_hold_what_a_path_may(sandbox: SandboxServer, run: Run, identity: str) -> None:
+    path = f"/api/catalog-items/{identity}"
+    run(KlaviyoRequestOperator, path=path)
+    assert sandbox.klaviyo.received[-1].path == path
+
+
 @pytest.mark.parametrize(
     "path",
     [

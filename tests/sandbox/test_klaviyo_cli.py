@@ -12,18 +12,24 @@ from pathlib import Path
 
 import httpx
 import pytest
+from airflow.sdk import Connection
+
+from airflow_provider_klaviyo.settings import Settings
+from airflow_provider_klaviyo.shopify.settings import ShopifySettings
 
 COMMAND = [sys.executable, "-m", "airflow_provider_klaviyo.sandbox.cli"]
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_serves_until_it_is_stopped(how: signal.Signals) -> None:
-    with subprocess.Popen([*COMMAND, "serve", "--port", "0", "--limits", "off"], stdout=subprocess.PIPE, text=True) as process:
+@pytest.mark.parametrize(("how", "host"), [(signal.SIGINT, "127.0.0.1"), (signal.SIGTERM, "0.0.0.0")])
+def test_serves_until_it_is_stopped(how: signal.Signals, host: str) -> None:
+    with subprocess.Popen([*COMMAND, "serve", "--host", host, "--port", "0", "--limits", "off"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         said = "".join(iter(process.stdout.readline, "Stop with Ctrl+C.\n"))
         exported = {name: json.loads(value) for name, value in re.findall(r"^export (\w+)='(.+)'$", said, re.MULTILINE)}
         assert set(exported) == {"AIRFLOW_CONN_KLAVIYO_DEFAULT", "AIRFLOW_CONN_SHOPIFY_DEFAULT"}
         klaviyo = exported["AIRFLOW_CONN_KLAVIYO_DEFAULT"]
+        assert Settings.of(Connection(conn_id="klaviyo_default", **klaviyo)).loopback
+        assert ShopifySettings.of(Connection(conn_id="shopify_default", **exported["AIRFLOW_CONN_SHOPIFY_DEFAULT"])).loopback
         headers = {"Authorization": f"Klaviyo-API-Key {klaviyo['password']}", "revision": "2026-10-15"}
         assert httpx.get(f"{klaviyo['host']}/api/accounts", headers=headers).status_code == 200
         process.send_signal(how)
@@ -31,7 +37,7 @@ def test_serves_until_it_is_stopped(how: signal.Signals) -> None:
 
 
 def test_says_what_is_wrong_with_its_arguments(tmp_path: Path) -> None:
-    for wrong in (["--store", str(tmp_path / "nowhere")], ["--job-seconds", "-1"], ["--limits", "some"]):
+    for wrong in (["--store", str(tmp_path / "nowhere")], ["--job-seconds", "-1"], ["--limits", "some"], ["--host", "192.0.2.1"]):
         done = subprocess.run([*COMMAND, "serve", *wrong], capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 2
         assert wrong[0] in done.stderr

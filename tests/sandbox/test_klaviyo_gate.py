@@ -33,15 +33,22 @@ def test_refuses_a_wrong_key_as_recorded(http: httpx.Client, value: str) -> None
     assert "ratelimit-limit" not in answer.headers
 
 
-@pytest.mark.parametrize("revision", ["2024-10-15", "2026-10-16", "yesterday", ""])
+@pytest.mark.parametrize("revision", ["2024-10-15", "2026-10-16", "yesterday"])
 def test_a_retired_or_unknown_revision_is_gone_for_who_opted_out(http: httpx.Client, revision: str) -> None:
     assert http.get("/api/profiles", headers={"revision": revision}).status_code == 410
 
 
-@pytest.mark.parametrize("revision", ["2024-10-15", "2025-01-15", "2026-10-15", "2026-10-15.pre", ""])
+@pytest.mark.parametrize("revision", ["2024-10-15", "2025-01-15", "2026-10-15", "2026-10-15.pre"])
 def test_falls_forward_otherwise(sandbox: SandboxServer, revision: str) -> None:
     headers = {name: value for name, value in HEADERS.items() if not name.startswith("X-")}
     assert httpx.get(f"{sandbox.url}/api/profiles", headers={**headers, "revision": revision}).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"revision": ""}, {"revision": " "}, {"X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1"}])
+def test_every_operation_needs_a_revision(sandbox: SandboxServer, headers: dict[str, str]) -> None:
+    answer = httpx.get(f"{sandbox.url}/api/profiles", headers={"Authorization": HEADERS["Authorization"], **headers})
+    assert answer.status_code == 400
+    assert "revision" in answer.json()["errors"][0]["detail"]
 
 
 def test_a_key_does_what_its_scopes_allow(sandbox: SandboxServer, http: httpx.Client) -> None:

@@ -148,9 +148,22 @@ def test_rows_change_only_what_they_name(http: httpx.Client) -> None:
     assert (attributes["location"]["city"], attributes["location"]["zip"], attributes["properties"]) == ("Bath", "2", {"a": 1, "b": 3})
 
 
+@pytest.mark.parametrize(("again", "kept"), [(None, ["A", "B", "A"]), ("add", ["A", "B", "A"]), ("drop", ["A", "B"])])
+def test_what_is_appended_twice_is_there_twice_unless_told_otherwise(
+    sandbox: SandboxServer, http: httpx.Client, again: str | None, kept: list[str]
+) -> None:
+    """Which of them Klaviyo does is not known."""
+    if again:
+        assert http.post("/_sandbox/settings", json={"appended_again": again}).status_code == 200
+    for value in (["A", "B"], "A"):
+        person = {"type": "profile", "attributes": {"email": "a@example.com"}, "meta": {"patch_properties": {"append": {"skus": value}}}}
+        assert http.post("/api/profile-import", json={"data": person}).status_code in {200, 201}
+    assert http.get("/api/profiles").json()["data"][0]["attributes"]["properties"] == {"skus": kept}
+
+
 def test_properties_can_be_patched(http: httpx.Client) -> None:
-    for meta in ({"append": {"skus": ["A", "B"]}}, {"append": {"skus": "A"}, "unset": "plan"}, {"unappend": {"skus": "B"}}):
+    for meta in ({"append": {"skus": ["A", "B"]}}, {"append": {"skus": "C"}, "unset": "plan"}, {"unappend": {"skus": "B"}}):
         body = import_body([{"email": "a@example.com", "properties": {"x": 1}}])
         body["data"]["attributes"]["profiles"]["data"][0]["meta"] = {"patch_properties": meta}
         wait(http, http.post(JOBS, json=body).json()["data"]["id"])
-    assert http.get("/api/profiles").json()["data"][0]["attributes"]["properties"] == {"x": 1, "skus": ["A"]}
+    assert http.get("/api/profiles").json()["data"][0]["attributes"]["properties"] == {"x": 1, "skus": ["A", "C"]}

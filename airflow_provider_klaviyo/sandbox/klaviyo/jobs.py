@@ -104,13 +104,14 @@ def get_list_ids_for_bulk_import_profiles_job(call: Call) -> Answer:
 def _render(call: Call, row: Sequence[Any]) -> Json:
     identifier, created, started, due, status, total, completed, failed, lists = row
     now = call.state.now()
+    over = due <= now and identifier not in call.state.pending  # it may have come due since this request began
     attributes = {
-        "status": "queued" if started > now else "processing" if due > now else status,
+        "status": "queued" if started > now else status if over else "processing",
         "created_at": iso(created),
         "total_count": total,
         "completed_count": completed,
         "failed_count": failed,
-        "completed_at": iso(due) if due <= now and status == "complete" else None,
+        "completed_at": iso(due) if over and status == "complete" else None,
         "expires_at": iso_seconds(created + WEEK),
         "started_at": iso(started) if started <= now else None,
     }

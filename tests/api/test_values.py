@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The forms that Klaviyo takes, in the one place that knows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import IntEnum
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from airflow_provider_klaviyo.api.values import CURRENCY, E164, Unfit, fit, is_email
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sarah@example.com",
+        "s@e.co",
+        "o'brien+tag@mail.example.co.uk",
+        "jörg@bücher.example",
+        "a_b-c.d!#$%&*/=?^`{|}~@example.com",
+        f"{'l' * 64}@example.com",
+    ],
+)
+def test_addresses(text: str) -> None:
+    assert is_email(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "sarah",
+        "@example.com",
+        "sarah@",
+        "sarah@example",
+        "sarah@@example.com",
+        "a..b@example.com",
+        ".a@example.com",
+        "a.@example.com",
+        "sarah@example..com",
+        "sarah@-example.com",
+        "sarah@example.com.",
+        "sarah connor@example.com",
+        " sarah@example.com",
+        "sarah@example.com\n",
+        "<sarah@example.com>",
+        "a,b@example.com",
+        f"{'l' * 65}@example.com",
+        f"sarah@{'d' * 63}.{'d' * 63}.{'d' * 63}.{'d' * 63}.com",
+        "half\udc80@example.com",
+    ],
+)
+def test_what_is_no_address(text: str) -> None:
+    assert not is_email(text)
+
+
+@pytest.mark.parametrize(("text", "good"), [("+14155552671", True), ("+1415555267१", False), ("14155552671", False), ("+04155552671", False)])
+def test_phone_numbers(text: str, good: bool) -> None:
+    assert bool(E164.fullmatch(text)) is good
+
+
+@pytest.mark.parametrize(("text", "good"), [("USD", True), ("usd", False), ("US", False), ("USDT", False)])
+def test_currencies(text: str, good: bool) -> None:
+    assert bool(CURRENCY.fullmatch(text)) is good
+
+
+class Level(IntEnum):
+    GOLD = 3
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (Decimal("9.99"), 9.99),
+        (datetime(2026, 11, 1, tzinfo=UTC), "2026-11-01T00:00:00+00:00"),
+        (date(2026, 11, 1), "2026-11-01"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (("a", {"b": (1, None)}), ["a", {"b": [1, None]}]),
+        ({7: {"x"}}, {"7": ["x"]}),
+        (Level.GOLD, 3),
+        (True, True),
+    ],
+)
+def test_what_json_carries(value: Any, kept: Any) -> None:
+    assert fit(value) == kept
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        *((each, "not_a_number") for each in (float("nan"), float("-inf"), Decimal("NaN"), Decimal("sNaN"), Decimal("1e400"))),
+        (2**63, "number_too_large"),
+        (datetime(2026, 11, 1), "naive_time"),  # noqa: DTZ001 - the fault
+        ("x" * 100_001, "text_too_long"),
+        ("é" * 50_001, "text_too_long"),
+        ("half \udc80", "not_unicode"),
+        ({"a": {"b": [b"bytes"]}}, "no_json_form"),
+        ([0] * 4_001, "list_too_long"),
+    ],
+)
+def test_what_it_does_not_carry(value: Any, code: str) -> None:
+    with pytest.raises(Unfit) as unfit:
+        fit(value)
+    assert unfit.value.code == code
+
+
+def test_ten_levels_are_the_limit() -> None:
+    value: Any = 1
+    for _ in range(9):
+        value = [value]
+    assert fit(value) == value
+    with pytest.raises(Unfit, match="deeper than 10 levels"):
+        fit([value])
