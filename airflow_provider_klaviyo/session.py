@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import logging
 import threading
 import time
 from collections import Counter
@@ -25,9 +24,12 @@ from tenacity import AsyncRetrying, Retrying
 
 from airflow_provider_klaviyo import __version__
 from airflow_provider_klaviyo.api import limits
-from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError, KlaviyoUnanswered, redacted, refusal
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoUnanswered, refusal
+from airflow_provider_klaviyo.api.pages import items, once
+from airflow_provider_klaviyo.api.redaction import redacted
 from airflow_provider_klaviyo.api.request import Json, Request, T
 from airflow_provider_klaviyo.pacing import Pacer, Turn, pacer_of
+from airflow_provider_klaviyo.quiet import hush
 from airflow_provider_klaviyo.retries import Retries, seconds_to_wait
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/vnd.api+json"
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
-HOSTS: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,15 @@ class Session:
         raise AssertionError(UNREACHABLE)
 
     def walk(self, request: Request[Json] | None) -> Iterator[Json]:
-        """Yield the items of a page and of all that follow it."""
+        """
+        Yield the items of a page and of all that follow it.
+
+        :raises KlaviyoError: An answer holds no list, or its links go round in a circle. Otherwise as :meth:`send` does.
+        """
         seen: set[int] = set()
         while request:
             page = self.send(once(request, seen))
-            yield from page.get("data") or []
+            yield from items(request, page)
             request = request.following(page)
 
 
@@ -104,11 +109,11 @@ class AsyncSession:
         raise AssertionError(UNREACHABLE)
 
     async def walk(self, request: Request[Json] | None) -> AsyncIterator[Json]:
-        """Yield the items of a page and of all that follow it."""
+        """Yield the items of a page and of all that follow it, or raise as :meth:`Session.walk` does."""
         seen: set[int] = set()
         while request:
             page = await self.send(once(request, seen))
-            for item in page.get("data") or []:
+            for item in items(request, page):
                 yield item
             request = request.following(page)
 
@@ -177,7 +182,7 @@ class Call(Generic[T]):
     def __init__(self, line: Line, request: Request[T]) -> None:
         self.line, self.request, self.settings = line, request, line.settings
         if not request.path.startswith("/") or request.path.startswith("//") or not request.path.isprintable():
-            message = f"A request goes to a path on {self.settings.base_url}, such as /api/lists: {redacted(request.path)!r} is none."
+            message = f"A request goes to a path on {self.settings.base_url}, such as /api/lists: {redacted(request.path.partition('?')[0])!r} is none."
             raise KlaviyoConfigError(message)
         self.operation = limits.find(request.method, request.path)
         self.name = f"{request.method} {self.operation.path}" if self.operation else request.name.partition("?")[0]
@@ -194,8 +199,9 @@ class Call(Generic[T]):
                 yield turn
         except httpx.RequestError as error:
             cause = f"{type(error).__name__} {redacted(str(error))}".strip()
+            sent = self.retries.doubtful or not isinstance(error, NOT_SENT)
             # Without the library's error behind it, which carries the request and with it the key.
-            raise KlaviyoUnanswered(self.request.name, sent=not isinstance(error, NOT_SENT), cause=cause) from None
+            raise KlaviyoUnanswered(self.request.name, sent=sent, cause=cause) from None
 
     def write(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """Put the request into the library's words."""
@@ -220,8 +226,9 @@ class Call(Generic[T]):
         """Read an answer, or raise what it says."""
         answer, sound = _parsed(response)
         turn.learn(response.headers.get("ratelimit-limit", ""), response.headers.get("ratelimit-remaining", ""))
-        if response.is_success and not sound:
-            raise KlaviyoUnanswered(self.request.name, sent=True, cause=f"{response.status_code} with a body that is no JSON object")
+        lack = "with a body that is no JSON object" if not sound else self._lack(answer)
+        if response.is_success and lack:
+            raise KlaviyoUnanswered(self.request.name, sent=True, cause=f"{response.status_code} {lack}")
         if response.is_success or self._gone_already(response):
             return self.request.read(answer if response.is_success else {})
         retry_after = seconds_to_wait(response.headers.get("retry-after", ""))
@@ -232,24 +239,13 @@ class Call(Generic[T]):
             self.line.plain = True
         raise refusal(self.request, response.status_code, answer, conn_id=self.settings.conn_id, retry_after=retry_after)
 
+    def _lack(self, answer: Json) -> str:
+        """Say what an answer lacks: one to a read has data, be it an empty list. Without, it was cut on its way."""
+        return "without data" if self.request.method == "GET" and "data" not in answer else ""
+
     def _gone_already(self, response: httpx.Response) -> bool:
         """Tell whether an earlier attempt of this DELETE may be why there is nothing left to delete."""
         return self.request.method == "DELETE" and response.status_code == HTTPStatus.NOT_FOUND and self.retries.doubtful
-
-
-def once(request: Request[Json], seen: set[int]) -> Request[Json]:
-    """
-    Return the request of a page, but for one that was read before.
-
-    :param seen: The pages read; the request is added.
-    :raises KlaviyoError: Klaviyo's links go round in a circle.
-    """
-    page = hash((request.path, *request.params.items()))
-    if page in seen:
-        message = f"{request.name} links to a page that was read before: reading on would never end."
-        raise KlaviyoError(message)
-    seen.add(page)
-    return request
 
 
 def _parsed(response: httpx.Response) -> tuple[Json, bool]:
@@ -271,7 +267,7 @@ def _parsed(response: httpx.Response) -> tuple[Json, bool]:
 
 def _client(settings: Settings) -> Json:
     """Return what both of the library's clients are made with."""
-    HOSTS.add(_origin(httpx.URL(settings.base_url)))
+    hush(httpx.URL(settings.base_url))
     return {
         "headers": {
             "Authorization": f"Klaviyo-API-Key {settings.key}",
@@ -293,16 +289,3 @@ def _client(settings: Settings) -> Json:
 def _tls() -> Any:
     """Read the trusted certificates once a process: it takes longer than a request."""
     return httpx.create_ssl_context()
-
-
-def _is_not_ours(record: logging.LogRecord) -> bool:
-    """Keep the library's line per request out of the log: queries such as ``filter`` name people."""
-    arguments = record.args if isinstance(record.args, tuple) else ()
-    return not any(isinstance(each, httpx.URL) and _origin(each) in HOSTS for each in arguments)
-
-
-def _origin(url: httpx.URL) -> str:
-    return f"{url.scheme}://{url.netloc.decode()}"
-
-
-logging.getLogger("httpx").addFilter(_is_not_ours)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ import httpx
 
 from airflow_provider_klaviyo import __version__
 from airflow_provider_klaviyo.api.request import Json
+from airflow_provider_klaviyo.quiet import hush
 from airflow_provider_klaviyo.retries import backoff
 from airflow_provider_klaviyo.shopify.bulk import BulkOperation
 from airflow_provider_klaviyo.shopify.download import NAME, Download, checked, lines
@@ -28,18 +28,6 @@ from airflow_provider_klaviyo.shopify_conversation import Dropped, Http, Pause, 
 T = TypeVar("T")
 
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
-
-
-class _Unsigned(logging.Filter):
-    """Keep the signature of a result's address out of the log: httpx writes whole addresses at INFO."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(each.copy_with(query=None) if isinstance(each, httpx.URL) else each for each in record.args)
-        return True
-
-
-logging.getLogger("httpx").addFilter(_Unsigned())
 
 
 class ShopifySession:
@@ -127,6 +115,7 @@ class ShopifySession:
                 return
 
     def _piece(self, url: str, download: Download) -> Iterator[bytes]:
+        hush(httpx.URL(url))  # it is signed, and lies elsewhere
         with self._client.stream("GET", url, headers=download.headers()) as response:
             self.requests[NAME] += 1
             download.begin(response.status_code, response.headers)
@@ -207,6 +196,7 @@ async def open_async_shopify_session(
 
 def _options(settings: ShopifySettings) -> dict[str, Any]:
     """Return what both clients are made of. Redirects are not followed: the token stays with the shop's own address."""
+    hush(httpx.URL(settings.base_url))
     return {
         "base_url": settings.base_url,
         "headers": {"User-Agent": f"airflow-provider-klaviyo/{__version__}", "Accept": "application/json"},

@@ -63,6 +63,10 @@ class Watch:
                 if not job.done:
                     self._waiting.append(job.id)
 
+    def forget(self, job_id: str) -> None:
+        """Wait no longer for a job that Klaviyo knows no more."""
+        self._waiting.remove(job_id)
+
     def _ours(self, page: Json) -> list[Job]:
         """Read our jobs from a page; those of others may have a status we do not know."""
         waiting = set(self._waiting)

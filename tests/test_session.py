@@ -504,7 +504,7 @@ def test_requests_keep_the_pace_of_their_operation(client: Client, klaviyo: Klav
 
 
 def test_limits_in_answers_lower_the_pace(client: Client, klaviyo: Klaviyo) -> None:
-    klaviyo.answers = [Answer(200, {}, {"RateLimit-Limit": "1, 1;w=1, 15;w=60", "RateLimit-Remaining": "0", "RateLimit-Reset": "0"})]
+    klaviyo.answers = [Answer(headers={"RateLimit-Limit": "1, 1;w=1, 15;w=60", "RateLimit-Remaining": "0", "RateLimit-Reset": "0"})]
     client.send(*[Request("GET", "/api/profiles")] * 3)
     assert client.now > 2
 

@@ -9,19 +9,16 @@ What we send about people and what they did.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from difflib import get_close_matches
-from math import isfinite
 from typing import Any, Required, TypedDict
 
-from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, redacted
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.api.redaction import redacted
 from airflow_provider_klaviyo.api.request import Json
+from airflow_provider_klaviyo.api.values import CURRENCY, E164, Unfit, fit, is_email
 
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-CURRENCY = re.compile(r"[A-Z]{3}")
 METRIC = re.compile(r"(?=.*\S).{1,127}", re.DOTALL)
 UNIQUE_ID = re.compile(r".{1,255}", re.DOTALL)
 
@@ -163,26 +160,15 @@ def moment(time: datetime | str) -> str:
 
 def plain(value: Any) -> Any:
     """
-    Return a value in JSON's own types.
+    Return an attribute's value in JSON's own types.
 
     :param value: What a person wrote or a database gave.
-    :raises KlaviyoConfigError: JSON has no form for it.
+    :raises KlaviyoConfigError: JSON has no form for it, or Klaviyo does not take it.
     """
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float() | Decimal() if isfinite(value):
-            return float(value)
-        case datetime():
-            return moment(value)
-        case date():
-            return value.isoformat()
-        case Mapping():
-            return {str(name): plain(each) for name, each in value.items()}
-        case list() | tuple():
-            return [plain(each) for each in value]
-    what = "a number that is infinite or none" if isinstance(value, (float, Decimal)) else f"a {type(value).__name__}"
-    raise KlaviyoConfigError(f"{what} has no form in JSON: make it a text or a number")
+    try:
+        return fit(value, depth=0)
+    except Unfit as unfit:
+        raise KlaviyoConfigError(unfit.reason) from None
 
 
 def checked_profile(profile: Profile | Mapping[str, Any], *, also: tuple[str, ...] = (), identified: bool = False) -> Json:
@@ -196,12 +182,12 @@ def checked_profile(profile: Profile | Mapping[str, Any], *, also: tuple[str, ..
     """
     _check_names(profile, PROFILE_FIELDS.union(also), "a profile")
     _check_names(profile.get("location") or {}, LOCATION_FIELDS, "a location")
-    attributes: Json = plain(profile)
+    attributes: Json = {name: plain(value) for name, value in profile.items()}
     wanted = ("email", "phone_number", "external_id", *also)
     if not identified and not any(attributes.get(name) for name in wanted):
         raise KlaviyoConfigError(f"a profile needs one of {', '.join(wanted)}: without, Klaviyo cannot tell whose it is")
-    _check_form(attributes.get("email"), EMAIL, "email is an address such as sarah@example.com")
-    _check_form(attributes.get("phone_number"), E164, "phone_number is in E.164 form: + and country code, digits only")
+    _check_form(attributes.get("email"), is_email, "email is an address such as sarah@example.com")
+    _check_form(attributes.get("phone_number"), E164.fullmatch, "phone_number is in E.164 form: + and country code, digits only")
     _check_object(attributes.get("properties") or {}, "properties")
     return attributes
 
@@ -217,9 +203,9 @@ def checked_event(event: Event | Mapping[str, Any]) -> Json:
     time, value = event.get("time"), plain(event.get("value"))
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
         raise KlaviyoConfigError(f"value is a number, not a {type(value).__name__}")
-    _check_form(event.get("metric") or "", METRIC, "metric is the name of what happened, a text of 1 to 127 characters")
-    _check_form(event.get("unique_id"), UNIQUE_ID, "unique_id is a text of 1 to 255 characters: leave it out where there is none")
-    _check_form(event.get("value_currency"), CURRENCY, "value_currency is an ISO 4217 code such as USD")
+    _check_form(event.get("metric") or "", METRIC.fullmatch, "metric is the name of what happened, a text of 1 to 127 characters")
+    _check_form(event.get("unique_id"), UNIQUE_ID.fullmatch, "unique_id is a text of 1 to 255 characters: leave it out where there is none")
+    _check_form(event.get("value_currency"), CURRENCY.fullmatch, "value_currency is an ISO 4217 code such as USD")
     _check_object(event.get("properties") or {}, "properties")
     return {
         **event,
@@ -244,6 +230,6 @@ def _check_object(value: Any, what: str) -> None:
         raise KlaviyoConfigError(f"{what} is a mapping of names to values, not a {type(value).__name__}")
 
 
-def _check_form(value: Any, form: re.Pattern[str], rule: str) -> None:
-    if value is not None and not (isinstance(value, str) and form.fullmatch(value)):
+def _check_form(value: Any, fits: Callable[[str], object], rule: str) -> None:
+    if value is not None and not (isinstance(value, str) and fits(value)):
         raise KlaviyoConfigError(rule)

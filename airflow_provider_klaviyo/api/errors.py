@@ -3,21 +3,16 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import re
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 from airflow_provider_klaviyo.api import limits
+from airflow_provider_klaviyo.api.redaction import Sent, redacted
 from airflow_provider_klaviyo.api.request import Json, Request
 
-PERSONAL = re.compile(r"[^\s'\"<>]+@[^\s'\"<>]+|(?<!\d)(?<!\d-)(?!\d{4}-\d{2}-\d{2})\+?\d[\d\s().-]{5,}\d|pk_\w+|shp\w{2}_\w+")
 SHOWN = 5
 """Faults that a message lists."""
-QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"|`([^`]*)`")
 
 
 class KlaviyoError(Exception):
@@ -179,80 +174,18 @@ def refusal(request: Request[Any], status: int, answer: Json, *, conn_id: str, r
     """
     raw = [each for each in answer.get("errors") or [] if isinstance(each, dict)]
     pointers = [str((each.get("source") or {}).get("pointer") or "") for each in raw]
-    body = _sent(request) if raw else None
-    sent = set(leaves(body))
+    sent = Sent(request)
     faults = tuple(
         Fault(
             code=str(each.get("code") or ""),
-            detail=redacted(str(each.get("detail") or each.get("title") or ""), sent),
+            detail=redacted(str(each.get("detail") or each.get("title") or ""), sent.values(pointer)),
             pointer=pointer,
             parameter=str((each.get("source") or {}).get("parameter") or ""),
             duplicate_id=str((each.get("meta") or {}).get("duplicate_profile_id") or ""),
         )
         for each, pointer in zip(raw, pointers, strict=True)
     )
-    shapes = tuple(shape_at(body, pointer) for pointer in pointers)
-    return KlaviyoApiError(request.name, status, faults, conn_id, retry_after, shapes)
-
-
-def _sent(request: Request[Any]) -> Json | None:
-    """Return the body that was sent, also where it was written beforehand."""
-    if request.body is None:
-        return request.json
-    body: Json = json.loads(gzip.decompress(request.body))
-    return body
-
-
-def redacted(sentence: str, values: frozenset[str] | set[str] = frozenset()) -> str:
-    """
-    Take people and secrets out of a sentence.
-
-    :param sentence: Text from outside, such as an error's detail.
-    :param values: Values that were sent: they go where the sentence quotes them.
-    """
-
-    def unquote(match: re.Match[str]) -> str:
-        inner = next(group for group in match.groups() if group is not None)
-        return "<value>" if inner in values else match.group(0)
-
-    return PERSONAL.sub("<value>", QUOTED.sub(unquote, sentence))[:500]
-
-
-def shape_at(body: Json | None, pointer: str) -> str:
-    """Describe what stands at a JSON pointer without showing it, or return ``""`` where nothing does."""
-    here: Any = body
-    for part in pointer.strip("/").split("/") if pointer.strip("/") else []:
-        try:
-            here = here[int(part)] if isinstance(here, list) else here[part.replace("~1", "/").replace("~0", "~")]
-        except (KeyError, IndexError, ValueError, TypeError):
-            return ""
-    match here:
-        case str():
-            return f"a text of {len(here)} characters{' with an @' if '@' in here else ''}"
-        case bool() | None:
-            return "null" if here is None else "a boolean"
-        case int() | float():
-            return "a number"
-        case list():
-            return f"a list of {len(here)}"
-        case dict():
-            return "an object" if pointer.strip("/") else ""
-    return ""
-
-
-def leaves(value: Any) -> Iterator[str]:
-    """Yield the texts and numbers in JSON, as text: the values for :func:`redacted`."""
-    match value:
-        case str():
-            yield value
-        case int() | float():
-            yield str(value)
-        case dict():
-            for each in value.values():
-                yield from leaves(each)
-        case list() | tuple():
-            for each in value:
-                yield from leaves(each)
+    return KlaviyoApiError(request.name, status, faults, conn_id, retry_after, tuple(map(sent.shape, pointers)))
 
 
 def _sentence(fault: Fault, shape: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from airflow_provider_klaviyo.api import limits
-from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError, KlaviyoJobFailed, redacted
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError, KlaviyoJobFailed
 from airflow_provider_klaviyo.api.jsonapi import equals, listing
+from airflow_provider_klaviyo.api.redaction import redacted
 from airflow_provider_klaviyo.api.request import Json, Request, at
 
 Kind = Literal[
@@ -65,18 +66,21 @@ class Job:
     @classmethod
     def read(cls, answer: Json) -> Job:
         """Read the answer of :func:`get`, or of the request that started the job."""
-        return cls.of(answer["data"])
+        return cls.of(answer.get("data"))
 
     @classmethod
-    def of(cls, resource: Json) -> Job:
+    def of(cls, resource: Any) -> Job:
         """
         Read a job resource, such as an item of :func:`list_`.
 
-        :raises KlaviyoError: Its status is none this package knows.
+        :raises KlaviyoError: It is no job, or its status is none this package knows.
         """
-        told, kind = resource["attributes"], resource["type"].removesuffix("-job")
-        counts = {name: told.get(f"{name}_count") or 0 for name in ("total", "completed", "failed", "skipped")}
-        return cls(resource["id"], kind, _status(told.get("status"), kind), **counts)
+        match resource:
+            case {"type": str(type_), "id": str(job_id), "attributes": dict(told)}:
+                kind = type_.removesuffix("-job")
+                counts = {name: told.get(f"{name}_count") or 0 for name in ("total", "completed", "failed", "skipped")}
+                return cls(job_id, kind, _status(told.get("status"), kind), **counts)
+        raise KlaviyoError("Klaviyo answered with what is no job: it has no type, id or attributes")
 
     @classmethod
     def from_data(cls, data: Json) -> Job:

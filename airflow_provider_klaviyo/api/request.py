@@ -63,8 +63,8 @@ class Request(Generic[T]):
 
     @property
     def name(self) -> str:
-        """Method and path, for messages."""
-        return f"{self.method} {self.path}"
+        """Method and path, for messages: without a query, which may name people."""
+        return f"{self.method} {self.path.partition('?')[0].partition('#')[0]}"
 
     def following(self, page: Json) -> Request[T] | None:
         """

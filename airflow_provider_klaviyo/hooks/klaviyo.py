@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_provider_klaviyo.api import accounts
 from airflow_provider_klaviyo.api.errors import KlaviyoError, KlaviyoUnanswered
@@ -84,16 +85,19 @@ class KlaviyoHook(BaseHook):
             settings = Settings.of(self.get_connection(self.klaviyo_conn_id))
             with open_session(settings.model_copy(update=IMPATIENT)) as session:
                 page = session.send(accounts.list_())
+        except AirflowNotFoundException:
+            return False, f"There is no connection {self.klaviyo_conn_id!r}."
         except KlaviyoUnanswered as error:
             return False, f"{error}. Check the host of the connection, and that this machine may reach it."
         except KlaviyoError as error:
             return False, str(error)
-        return True, f"Connected to {_described(page)}. {_retirement(settings)}"
+        if not page["data"]:
+            return False, f"Klaviyo shows no account to the key of the connection {self.klaviyo_conn_id!r}: make a new one."
+        return True, f"Connected to {_described(page['data'][0])}. {_retirement(settings)}"
 
 
-def _described(page: Json) -> str:
-    account = (page.get("data") or [{}])[0]
-    name = account.get("attributes", {}).get("contact_information", {}).get("organization_name")
+def _described(account: Json) -> str:
+    name = ((account.get("attributes") or {}).get("contact_information") or {}).get("organization_name")
     return f"the Klaviyo account {account.get('id', 'without an id')}{f' of {name}' if name else ''}"
 
 

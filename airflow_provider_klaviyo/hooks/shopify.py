@@ -51,15 +51,16 @@ class ShopifyHook(BaseHook):
         async with open_async_shopify_session(ShopifySettings.of(connection)) as shopify:
             yield shopify
 
-    def graphql(self, document: str, variables: Json | None = None) -> Json:
+    def graphql(self, document: str, variables: Json | None = None, *, replayable: bool = False) -> Json:
         """
         Run a GraphQL document and return its ``data``.
 
-        :param document: A query or mutation. It is sent once only if nobody can know whether a first one arrived.
+        :param document: A query or mutation.
         :param variables: Its variables.
+        :param replayable: Whether it may be sent again when nobody can know whether it arrived, as is safe with a query.
         :raises ShopifyApiError: Shopify will not do it, did not answer, or dropped a search term.
         """
-        call: Call[Json] = Call("graphql", document, variables or {}, replayable=not document.lstrip().startswith("mutation"))
+        call: Call[Json] = Call("graphql", document, variables or {}, replayable=replayable)
         with self.session() as shopify:
             return shopify.send(call)
 

@@ -13,19 +13,14 @@ from typing import Any, Literal
 from zoneinfo import available_timezones
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.api.values import CURRENCY, Unfit, fit, is_email
 from airflow_provider_klaviyo.loading.phones import e164
 from airflow_provider_klaviyo.loading.rows import Json
-from airflow_provider_klaviyo.loading.values import Unfit, fit
 
 OnInvalid = Literal["drop_field", "reject_row"]
 
-ATOM = r"[^\s@<>()\[\],;:\\\".\ud800-\udfff]+"
-LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
-EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){ATOM}(?:\.{ATOM})*@(?:{LABEL}\.)+[^\W\d_][\w-]{{0,61}}[^\W_]")
 LOCALE = re.compile(r"[a-z]{2,3}-[A-Z]{2}")
-CURRENCY = re.compile(r"[A-Z]{3}")
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-LONGEST_EMAIL = 254
 LONGEST_METRIC = 127
 LONGEST_UNIQUE_ID = 255
 MOST_PROPERTIES = 400
@@ -98,6 +93,9 @@ class Check:
         for name, read in EVENT_READERS.items():
             if not _absent(value := row.get(name)):
                 self._keep(event, name, read, value, "")
+        unique_id = row.get("unique_id")
+        if not _absent(unique_id) and unique_id == unique_id:  # noqa: PLR0124 - NaN, a table's way to say that there is none
+            event["unique_id"] = _unique_id(unique_id)
         return event
 
     def _profile(self, row: Mapping[str, Any], prefix: str, fields: frozenset[str]) -> Json:
@@ -159,6 +157,11 @@ class Check:
                 self._keep(kept, str(name), fit, each, prefix)
         return kept
 
+    def leave_out(self, field: str, code: str) -> None:
+        """Count an optional field that is left out."""
+        note = f"{field}: {code}"
+        self.dropped[note] = self.dropped.get(note, 0) + 1
+
     def _keep(self, target: Json, name: str, read: Callable[[Any], Any], value: Any, prefix: str) -> None:
         """Put a field where it belongs, or do with a bad one what ``on_invalid`` says."""
         try:
@@ -166,8 +169,7 @@ class Check:
         except Unfit as unfit:
             if self.on_invalid == "reject_row":
                 raise Invalid(f"{prefix}{name}", unfit.code, unfit.reason) from unfit
-            note = f"{prefix}{name}: {unfit.code}"
-            self.dropped[note] = self.dropped.get(note, 0) + 1
+            self.leave_out(f"{prefix}{name}", unfit.code)
 
     def _time(self, value: Any) -> str:
         try:
@@ -185,7 +187,7 @@ class Check:
 def email(value: Any) -> str:
     """Return an e-mail address without blanks around it; letters beyond ASCII are allowed."""
     text = str(value).strip()
-    if len(text) > LONGEST_EMAIL or not EMAIL.fullmatch(text):
+    if not is_email(text):
         raise Unfit("bad_email", "the e-mail address is malformed")
     return text
 
@@ -215,9 +217,13 @@ def _metric(value: Any) -> str:
 
 
 def _unique_id(value: Any) -> str:
-    text = _text(value)
+    """Return an event's id. A bad one is never left out: with another in its place, the event would count twice."""
+    try:
+        text = _text(value)
+    except Unfit as unfit:
+        raise Invalid("unique_id", unfit.code, unfit.reason) from None
     if len(text) > LONGEST_UNIQUE_ID:
-        raise Unfit("unique_id_too_long", f"a unique_id has at most {LONGEST_UNIQUE_ID} characters")
+        raise Invalid("unique_id", "unique_id_too_long", f"a unique_id has at most {LONGEST_UNIQUE_ID} characters")
     return text
 
 
@@ -270,7 +276,7 @@ LOCATION_READERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-EVENT_READERS: dict[str, Callable[[Any], Any]] = {"value": _value, "value_currency": _currency, "unique_id": _unique_id}
+EVENT_READERS: dict[str, Callable[[Any], Any]] = {"value": _value, "value_currency": _currency}
 
 
 def _known(row: Any, names: frozenset[str], what: str, elsewhere: str) -> None:

@@ -37,7 +37,11 @@ def person(profile: Mapping[str, Any]) -> str:
 
 
 def digest(*parts: str) -> bytes:
-    """Shorten an identity to eight bytes, which say nothing about the person."""
+    """
+    Shorten an identity to eight bytes.
+
+    They show no person, but who has an address can tell whether it is among them: they are personal data under a pseudonym.
+    """
     return blake2b("\x00".join(parts).encode("utf-8", "replace"), digest_size=8).digest()
 
 

@@ -9,7 +9,7 @@ So a bulk request carries only ids never sent. Each load keeps files of its own,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -18,6 +18,10 @@ from airflow_provider_klaviyo.loading.seen import WIDTH, Seen
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.loading.plan import Folder
+
+
+BLOCK = 8_192
+"""Ids that are read at once: millions of them must not lie in memory."""
 
 
 class Sent(IntEnum):
@@ -76,10 +80,9 @@ class Ledger:
         known = [path.name[:8] for path in self._files(*Sent) if load_id in path.name]
         day = known[0] if known else f"{datetime.now(UTC):%Y%m%d}"
         path = self._folder / f"{day}-{load_id}{how.suffix}"
-        packed = b"".join(identities)
-        if packed:
-            path.write_bytes(packed)
-        elif path.exists():
+        with path.open("wb") as file:
+            written = sum(file.write(identity) for identity in identities)
+        if not written:
             path.unlink()
 
     def _files(self, *which: Sent) -> list[Folder]:
@@ -87,9 +90,11 @@ class Ledger:
         return [path for path in self._folder.iterdir() if path.name.endswith(suffixes)] if self._folder.exists() else []
 
 
-def _identities(path: Folder) -> list[bytes]:
+def _identities(path: Folder) -> Iterator[bytes]:
     try:
-        packed = path.read_bytes()
+        file = path.open("rb")
     except FileNotFoundError:  # another load has ended, or cleared away what is too old
-        return []
-    return [packed[at : at + WIDTH] for at in range(0, len(packed), WIDTH)]
+        return
+    with file:
+        while packed := file.read(BLOCK * WIDTH):
+            yield from (packed[at : at + WIDTH] for at in range(0, len(packed), WIDTH))

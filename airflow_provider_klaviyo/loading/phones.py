@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 import phonenumbers
 
-E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+from airflow_provider_klaviyo.api.values import E164
 
 
 @lru_cache(maxsize=4096)

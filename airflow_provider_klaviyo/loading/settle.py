@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from airflow_provider_klaviyo.api import jobs
-from airflow_provider_klaviyo.api.errors import KlaviyoApiError, leaves, redacted
+from airflow_provider_klaviyo.api.errors import KlaviyoApiError
 from airflow_provider_klaviyo.api.jobs import Job, JobStatus
+from airflow_provider_klaviyo.api.redaction import leaves, redacted
 from airflow_provider_klaviyo.loading.journal import Batch, Journal, State
 from airflow_provider_klaviyo.loading.kinds import Kind, person, unpack
 from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome
@@ -19,6 +20,9 @@ from airflow_provider_klaviyo.session import Session
 from airflow_provider_klaviyo.watch import Watch
 
 log = logging.getLogger(__name__)
+
+JOBS: jobs.Kind = "profile-bulk-import"
+"""The kind of job that a load of profiles leaves with Klaviyo."""
 
 
 def family(journal: Journal, batches: Mapping[str, int]) -> Iterator[Batch]:
@@ -29,25 +33,27 @@ def family(journal: Journal, batches: Mapping[str, int]) -> Iterator[Batch]:
         yield from family(journal, dict.fromkeys(batch.children, 0))
 
 
-def look(session: Session, job_ids: Iterable[str]) -> dict[str, Job | None]:
+def look(session: Session, job_ids: Iterable[str]) -> Iterator[dict[str, Job | None]]:
     """
-    Ask once how jobs stand.
+    Ask how jobs stand, once for each item that is taken.
 
     :param session: Open session.
     :param job_ids: The jobs.
-    :return: Those that are done; ``None`` for one that Klaviyo knows no more.
+    :return: Each time those that are done by then; ``None`` for one that Klaviyo knows no more.
     """
-    watch = Watch("profile-bulk-import", job_ids)
+    watch = Watch(JOBS, job_ids)
     gone: dict[str, Job | None] = {}
-    for request in watch.round():
-        try:
-            watch.learn(session.send(request))
-        except KlaviyoApiError as error:
-            asked = next((each for each in watch.pending if request.path == jobs.get(kind=watch.kind, job_id=each).path), None)
-            if error.status != HTTPStatus.NOT_FOUND or asked is None:
-                raise
-            gone[asked] = None
-    return gone | {job_id: job for job_id, job in watch.jobs.items() if job.done}
+    while True:
+        for request in watch.round():
+            try:
+                watch.learn(session.send(request))
+            except KlaviyoApiError as error:
+                asked = next((each for each in watch.pending if request.path == jobs.get(kind=JOBS, job_id=each).path), None)
+                if error.status != HTTPStatus.NOT_FOUND or asked is None:
+                    raise
+                gone[asked] = None
+                watch.forget(asked)
+        yield gone | {job_id: job for job_id, job in watch.jobs.items() if job.done}
 
 
 @dataclass(frozen=True, slots=True)

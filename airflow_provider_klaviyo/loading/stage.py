@@ -40,6 +40,7 @@ class Manifest:
     :param dropped: Optional fields left out, by ``field: reason``.
     :param batches: The batches in order, each with its number of rows.
     :param outcome_files: How many files hold the rows that ended while staging.
+    :param account: Klaviyo's id of the account the rows are for.
     :param staged_at: When, as ISO 8601: the age of events counts from it.
     """
 
@@ -48,6 +49,7 @@ class Manifest:
     dropped: dict[str, int] = field(default_factory=dict)
     batches: dict[str, int] = field(default_factory=dict)
     outcome_files: int = 0
+    account: str = ""
     staged_at: str = ""
 
     def count(self, outcome: Outcome) -> None:
@@ -90,15 +92,15 @@ class Stage:
 
     def body(self, name: str) -> bytes:
         """Return a batch's body, compressed."""
-        return bytes((self.folder / f"{name}.json.gz").read_bytes())
+        return self._read(f"{name}.json.gz")
 
     def keys(self, name: str) -> list[str]:
         """Return the keys of a batch's rows."""
-        return [json.loads(line) for line in gzip.decompress((self.folder / f"{name}.keys.gz").read_bytes()).decode().splitlines()]
+        return [json.loads(line) for line in gzip.decompress(self._read(f"{name}.keys.gz")).decode().splitlines()]
 
     def identities(self, name: str) -> list[bytes]:
         """Return what a batch's rows are."""
-        packed = (self.folder / f"{name}.ids").read_bytes()
+        packed = self._read(f"{name}.ids")
         return [packed[at : at + WIDTH] for at in range(0, len(packed), WIDTH)]
 
     def put_outcomes(self, name: str, outcomes: Iterable[Outcome]) -> None:
@@ -122,8 +124,11 @@ class Stage:
 
         :raises StageLost: Nothing is there.
         """
+        return Manifest(**json.loads(self._read("manifest.json")))
+
+    def _read(self, name: str) -> bytes:
         try:
-            return Manifest(**json.loads((self.folder / "manifest.json").read_bytes()))
+            return (self.folder / name).read_bytes()
         except FileNotFoundError:
             raise StageLost(self.folder) from None
 
@@ -139,5 +144,5 @@ def _rmdir(folder: Any) -> None:
     """Delete an empty folder; object storage has none, and says so in its own way."""
     try:
         folder.rmdir()
-    except (FileNotFoundError, NotImplementedError):
+    except (OSError, NotImplementedError):
         return

@@ -108,13 +108,16 @@ class _Open:
     bytes: int = 0
 
 
-def stage_rows(rows: Source, plan: Plan, kind: Kind, check: Check, seen: Seen, stage: Stage) -> Manifest:  # noqa: PLR0917 - the stations of a row
+def stage_rows(prepared: Iterable[Item | Outcome], plan: Plan, kind: Kind, stage: Stage, manifest: Manifest) -> None:
     """
     Lay a whole source ready in the stage.
 
-    :return: What was found. The manifest is written last: a stage without one is not complete.
+    :param prepared: What :func:`prepare` yields.
+    :param plan: The rules.
+    :param kind: What is loaded.
+    :param stage: Where the batches are laid.
+    :param manifest: What is found is counted there.
     """
-    manifest = Manifest(staged_at=check.now.isoformat())
     progress = Progress("%s staged", plan.kind)
     most_items = min(plan.max_batch_items or kind.max_items, kind.max_items)
     room = room_for_items(plan, kind)
@@ -134,7 +137,7 @@ def stage_rows(rows: Source, plan: Plan, kind: Kind, check: Check, seen: Seen, s
             )
             manifest.batches[name] = len(full.items)
 
-    for result in prepare(rows, plan, kind, check, seen):
+    for result in prepared:
         manifest.read += 1
         progress.at(manifest.read)
         if isinstance(result, Outcome):
@@ -155,9 +158,6 @@ def stage_rows(rows: Source, plan: Plan, kind: Kind, check: Check, seen: Seen, s
     if outcomes:
         stage.put_outcomes(f"staging-{(files := files + 1):06d}", outcomes)
     manifest.outcome_files = files
-    manifest.dropped = dict(check.dropped)
-    stage.put_manifest(manifest)
-    return manifest
 
 
 def _key(source: Mapping[str, Any], plan: Plan, position: int) -> str:

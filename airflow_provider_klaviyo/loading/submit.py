@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 
 from airflow_provider_klaviyo.api import limits
@@ -27,8 +30,18 @@ TOO_MUCH = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARG
 """Answers that can be one row's fault."""
 WHOLE = frozenset({"", "/data", "/data/attributes", "/data/attributes/profiles", "/data/attributes/events-bulk-create"})
 """Pointers that name the rows as a whole and none of them."""
+NOT_ROWS = frozenset({"authentication_failed", "not_authenticated", "permission_denied", "not_json"})
+"""Codes that are no row's fault, whatever the status."""
 HALVES = ("a", "b")
+BLIND_REFUSALS = 32
+"""Refusals without a pointer and without one success between, after which it is not the rows."""
 UNEXPLAINED = Fault("invalid", "Klaviyo refused the row without saying why")
+
+
+class Stopped(KlaviyoError):  # noqa: N818 - the name says what is known
+    """The task was ended while a request waited for its turn; it was not sent."""
+
+    permanent = False
 
 
 @dataclass(slots=True)
@@ -49,6 +62,8 @@ class Submission:
     journal: Journal
     in_flight: int = 6
     _doubtful: list[Batch] = field(default_factory=list)
+    _blind: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self, batches: Mapping[str, int]) -> None:
         """
@@ -66,25 +81,50 @@ class Submission:
         flying: dict[Future[Json], Batch] = {}
         failure: KlaviyoError | None = None
         sent = 0
+        session = replace(self.session, sleep=self._pause)
         with ThreadPoolExecutor(self.in_flight, thread_name_prefix="klaviyo-submit") as pool:
-            while flying or (queue and failure is None):
-                while queue and failure is None and len(flying) < self.in_flight:
-                    batch = queue.popleft()
-                    if self._to_send(batch, queue):
-                        batch.state = State.INTENT
-                        self.journal.record(batch)
-                        flying[pool.submit(self.session.send, bulk(self.kind, self.stage.body(batch.name)))] = batch
-                for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                    batch = flying.pop(future)
-                    try:
-                        self._answered(batch, future, queue)
-                    except KlaviyoError as error:
-                        failure = failure or error
-                    sent += batch.rows if batch.state is not State.SPLIT else sum(batch.counts.values())
-                    progress.at(sent)
-        if failure:
-            raise failure
-        self._settle_doubts()
+            try:
+                while flying or self._doubtful or (queue and failure is None):
+                    # While the fate of a batch is open, Klaviyo may be down: no other is put at the same risk.
+                    while queue and failure is None and not self._doubtful and len(flying) < self.in_flight:
+                        batch = queue.popleft()
+                        if self._to_send(batch, queue):
+                            body = self.stage.body(batch.name)
+                            batch.state = State.INTENT
+                            self.journal.record(batch)
+                            flying[pool.submit(session.send, bulk(self.kind, body))] = batch
+                    for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                        batch = flying.pop(future)
+                        try:
+                            self._answered(batch, future, queue)
+                        except KlaviyoError as error:
+                            failure = failure or error
+                        sent += batch.rows if batch.state is not State.SPLIT else sum(batch.counts.values())
+                        progress.at(sent)
+                    if not flying and failure:
+                        raise failure
+                    if not flying:
+                        self._settle_doubts(session)
+            except BaseException:
+                self._land(flying, queue)
+                raise
+
+    def _pause(self, seconds: float) -> None:
+        """Wait as the session does, but not on after the task was ended."""
+        while seconds > 0:
+            if self._stop.is_set():
+                message = "The task was ended while a request waited; it was not sent."
+                raise Stopped(message)
+            piece = min(seconds, 1.0)
+            self.session.sleep(piece)
+            seconds -= piece
+
+    def _land(self, flying: Mapping[Future[Json], Batch], queue: deque[Batch]) -> None:
+        """Let the requests on their way come to an end, none of them waiting any longer, and write down what became of them."""
+        self._stop.set()
+        for future, batch in flying.items():
+            with suppress(KlaviyoError):
+                self._answered(batch, future, queue)
 
     def _to_send(self, batch: Batch, queue: deque[Batch]) -> bool:
         """Whether a batch goes out in bulk now. One whose fate is open goes one by one, unless a repeat is harmless."""
@@ -121,6 +161,7 @@ class Submission:
                 batch.state = State.ACCEPTED
             else:
                 batch.state, batch.counts = State.SETTLED, {Fate.ACCEPTED: batch.rows}
+            self._blind = 0
             self.journal.record(batch)
 
     def _failed(self, batch: Batch, error: KlaviyoError, *, carried_out: bool) -> None:
@@ -147,7 +188,8 @@ class Submission:
         guilty = self._pointed_at(error, batch.rows)
         reused = {at for at, fault in guilty.items() if _about_unique_id(fault)}
         if not guilty:
-            if not _about_rows(error):
+            self._blind += 1
+            if not _about_rows(error) or self._blind > BLIND_REFUSALS:
                 self._failed(batch, error, carried_out=False)
             if not self.kind.request.repeatable:
                 reused = set(every)
@@ -199,13 +241,13 @@ class Submission:
                 found.setdefault(int(match[1]), fault)
         return found
 
-    def _settle_doubts(self) -> None:
+    def _settle_doubts(self, session: Session) -> None:
         """Send the events of doubtful batches one by one: Klaviyo keeps the first of each ``unique_id``."""
         with ThreadPoolExecutor(SINGLES_IN_FLIGHT, thread_name_prefix="klaviyo-single") as pool:
             for batch in self._doubtful:
                 items, keys = unpack(self.kind, self.stage.body(batch.name)), self.stage.keys(batch.name)
                 outcomes: list[Outcome] = []
-                for key, refused in zip(keys, pool.map(self._send_one, items), strict=True):
+                for key, refused in zip(keys, pool.map(partial(_send_one, session), items), strict=True):
                     if refused is not None:
                         outcomes.append(_rejected(key, refused.faults[0] if refused.faults else UNEXPLAINED))
                 self.stage.put_outcomes(batch.name, outcomes)
@@ -214,15 +256,16 @@ class Submission:
                 self.journal.record(batch)
         self._doubtful.clear()
 
-    def _send_one(self, item: Json) -> KlaviyoApiError | None:
-        """Send one event; return the error of one that Klaviyo refuses for its content."""
-        try:
-            self.session.send(single(item))
-        except KlaviyoApiError as error:
-            if error.status not in TOO_MUCH:
-                raise
-            return error
-        return None
+
+def _send_one(session: Session, item: Json) -> KlaviyoApiError | None:
+    """Send one event; return the error of one that Klaviyo refuses for its content."""
+    try:
+        session.send(single(item))
+    except KlaviyoApiError as error:
+        if error.status not in TOO_MUCH or any(fault.code in NOT_ROWS for fault in error.faults):
+            raise
+        return error
+    return None
 
 
 def _rejected(key: str, fault: Fault) -> Outcome:
@@ -235,6 +278,6 @@ def _about_unique_id(fault: Fault) -> bool:
 
 def _about_rows(error: KlaviyoApiError) -> bool:
     """Whether a refusal can be a row's fault; one that points at the list, say, cannot, nor can some proxy's page."""
-    if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE and any(fault.code == "not_json" for fault in error.faults):
+    if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE and any(fault.code in NOT_ROWS for fault in error.faults):
         return False
     return all(fault.pointer.rstrip("/") in WHOLE and not fault.parameter for fault in error.faults)

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -81,11 +84,11 @@ class KlaviyoOperator(DeclaredOperator):
         :return: The answer it would have had, or ``None`` where it was certainly not carried out.
         :raises KlaviyoInDoubt: Nothing in Klaviyo can tell.
         """
-        raise KlaviyoInDoubt(
-            f"{request.name} was sent at {journal.sent_at:%Y-%m-%d %H:%M:%S} UTC and not answered: whether Klaviyo carried it out is not known,"
-            " and sending it again might do it twice. Look in Klaviyo; if it was not carried out, clear this task to send it again,"
-            " else mark it as success."
-        )
+        raise in_doubt(request, journal)
+
+    def recallable(self) -> bool:
+        """Say whether :meth:`recall` can find anything out; otherwise the try that got no answer says so itself, and no other follows."""
+        return type(self).recall is not KlaviyoOperator.recall
 
     def reread(self, klaviyo: Session, done: Json) -> Any:  # noqa: ARG002
         """
@@ -116,20 +119,33 @@ class KlaviyoOperator(DeclaredOperator):
         """
         if request.repeatable:
             return klaviyo.send(request)
+        self.recognise(request, journal)
         if (done := journal.get("done")) is not None:
             earlier: T = self.reread(klaviyo, done)
             return earlier
         answer = self._recalled(klaviyo, request, journal)
         if answer is None:
             journal.intend(**self.note(klaviyo))
-            try:
-                answer = klaviyo.send(request)
-            except KlaviyoError as error:
-                if not _outcome_unknown(error):
-                    journal.withdraw()
-                raise
+            answer = self._sent(klaviyo, request, journal)
         journal.write(sent_at=None, done=_identity(answer))
         return answer
+
+    def recognise(self, request: Request[Any], journal: Journal) -> None:
+        """
+        See to it that the journal is about this request: what an earlier try did with other arguments is forgotten.
+
+        :param request: The request about to be made.
+        :param journal: The task's journal. It keeps a digest of the request and the connection.
+        :raises KlaviyoInDoubt: The earlier try was not answered, and to look for what this request asks would not settle it.
+        """
+        digest = _digest(self.klaviyo_conn_id, request)
+        if journal.get("request") == digest:
+            return
+        if journal.sent_at is not None:
+            doubt = in_doubt(request, journal, arguments="with other arguments ")
+            journal.close()  # a person has been told: clearing the task is their word to send it
+            raise doubt
+        journal.write(request=digest, job=None, done=None)
 
     def _recalled(self, klaviyo: Session, request: Request[T], journal: Journal) -> T | None:
         if journal.sent_at is None:
@@ -137,8 +153,36 @@ class KlaviyoOperator(DeclaredOperator):
         try:
             return self.recall(klaviyo, request, journal)
         except KlaviyoInDoubt:
-            journal.close()  # a person has been told: clearing the task is their word to send it again
+            journal.close()  # as above
             raise
+
+    def _sent(self, klaviyo: Session, request: Request[T], journal: Journal) -> T:
+        try:
+            return klaviyo.send(request)
+        except KlaviyoError as error:
+            if not _outcome_unknown(error):
+                journal.withdraw()
+            elif not self.recallable():
+                journal.close()  # as above
+                raise in_doubt(request, journal) from error
+            else:
+                self.log.warning("Whether Klaviyo carried it out is not known. The next try finds out; if none is left, clear this task.")
+            raise
+
+
+def in_doubt(request: Request[Any], journal: Journal, *, arguments: str = "") -> KlaviyoInDoubt:
+    """
+    Return the error that says what a person has to do about a request nobody can know the outcome of.
+
+    :param request: The request.
+    :param journal: When it was sent.
+    :param arguments: What was different about it.
+    """
+    return KlaviyoInDoubt(
+        f"{request.name} was sent {arguments}at {journal.sent_at:%Y-%m-%d %H:%M:%S} UTC and not answered as it should be: whether Klaviyo"
+        " carried it out is not known, and sending it again might do it twice. Look in Klaviyo; if it was not carried out, clear this task"
+        " to send it again, else mark it as success."
+    )
 
 
 def _outcome_unknown(error: KlaviyoError) -> bool:
@@ -155,3 +199,10 @@ def _identity(answer: Any) -> Json:
     """Return what the journal keeps of an answer: type and id, nothing about people."""
     data = answer.get("data") if isinstance(answer, dict) else None
     return {key: data[key] for key in ("type", "id") if key in data} if isinstance(data, dict) else {}
+
+
+def _digest(conn_id: str, request: Request[Any]) -> str:
+    """Return what tells a request from others, and tells nothing about it."""
+    body = request.json if request.body is None else json.loads(gzip.decompress(request.body))
+    told = json.dumps([conn_id, request.method, request.path, dict(request.params), body], sort_keys=True, default=str)
+    return sha256(told.encode()).hexdigest()[:16]

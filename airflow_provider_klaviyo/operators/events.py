@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_klaviyo.api import bodies, events
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.request import Json, Request
-from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Personal
+from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Personal, in_doubt
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.session import Session
@@ -20,8 +20,8 @@ class KlaviyoCreateEventOperator(KlaviyoOperator):
     """
     Record an event.
 
-    With a ``unique_id`` it is recorded once, however often the task is tried. Without one, a try whose outcome is not known
-    fails the task, and no retry sends it again.
+    With a ``unique_id`` it is recorded once, however often the task is tried. Without one, the task fails at once where the
+    outcome is not known, and no retry sends it again.
 
     https://developers.klaviyo.com/en/reference/create_event
 
@@ -88,10 +88,14 @@ class KlaviyoBulkCreateEventsOperator(KlaviyoOperator):
         """Return how many events Klaviyo has accepted."""
         return {"accepted": len(self.events)}
 
+    def recallable(self) -> bool:
+        """Say whether each event has a ``unique_id``."""
+        return all(each.get("unique_id") for each in self.events)
+
     def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:
         """Send each event alone: with a ``unique_id`` it is recorded once."""
-        if not all(each.get("unique_id") for each in self.events):
-            return super().recall(klaviyo, request, journal)
+        if not self.recallable():
+            raise in_doubt(request, journal)
         for each in self.events:
             klaviyo.send(events.create(**_event(each), backfill=self.backfill))
         return {}

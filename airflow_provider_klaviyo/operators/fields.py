@@ -13,13 +13,14 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_klaviyo.operators.coercion import coerce, hide
+from airflow_provider_klaviyo.operators.coercion import cleared, coerce
+from airflow_provider_klaviyo.operators.hidden import HiddenTemplate, hide
 
 if TYPE_CHECKING:
     import jinja2
@@ -40,7 +41,7 @@ Verbatim = Annotated[T, Mark.VERBATIM]
 """A field that is not templated: it reaches Klaviyo byte for byte."""
 
 Personal = Annotated[T, Mark.PERSONAL]
-"""A mapping or sequence about people: Airflow's "Rendered Templates" tab and its database get its size, never its content."""
+"""A text, mapping or sequence about people: Airflow's log, "Rendered Templates" tab and database get its size, never its content."""
 
 Airflows = Annotated[T, Mark.AIRFLOW]
 """An argument of Airflow's own, declared again for another default; it is handed on, neither templated nor checked."""
@@ -108,14 +109,21 @@ class DeclaredOperator(BaseOperator):
 
         Airflow renders a plain and a mapped task by different ways that meet only here.
         """
-        rendered = tuple(template_fields)
-        super()._do_render_template_fields(parent, rendered, context, jinja_env, seen_oids)
+        names = tuple(template_fields)
         if parent is not self:
+            super()._do_render_template_fields(parent, names, context, jinja_env, seen_oids)
             return
-        for field in self._declared.values():
-            if field.name in rendered:
-                value = coerce(getattr(self, field.name), field.hint, where=f"{type(self).__name__} {self.task_id!r}: {field.name}")
-                setattr(self, field.name, hide(value) if Mark.PERSONAL in field.marks else value)
+        fields = [field for field in self._declared.values() if field.name in names]
+        templates = {field.name: getattr(self, field.name) for field in fields}
+        for field in fields:
+            if Mark.PERSONAL in field.marks and (template := templates[field.name]):
+                render = partial(self.render_template, template, context, jinja_env, seen_oids)
+                setattr(self, field.name, HiddenTemplate(render))
+        super()._do_render_template_fields(self, names, context, jinja_env, seen_oids)
+        for field in fields:
+            found = cleared(templates[field.name], getattr(self, field.name))
+            value = coerce(found, field.hint, where=f"{type(self).__name__} {self.task_id!r}: {field.name}")
+            setattr(self, field.name, hide(value) if Mark.PERSONAL in field.marks else value)
 
 
 def _fields(cls: type[DeclaredOperator]) -> dict[str, Field]:

@@ -25,7 +25,8 @@ class JobOperator(KlaviyoOperator):
     """
     Start a bulk job, and wait until it is done.
 
-    The job's id is kept across the tries of the task: a retry waits for the job that is there, and starts none.
+    The job's id is kept across the tries of the task: a retry waits for the job that is there, and starts none, unless the rows
+    have changed.
 
     :param wait_for_completion: Whether to wait; otherwise the task ends when the job is started.
     :param deferrable: Whether to wait in the triggerer, without a worker slot.
@@ -69,10 +70,12 @@ class JobOperator(KlaviyoOperator):
         return self._ended(job, Journal(context))
 
     def _started(self, klaviyo: Session, journal: Journal) -> Job:
-        if job_id := journal.get("job"):
+        request = self.request()
+        self.recognise(request, journal)
+        if job_id := journal.get("job") or (journal.get("done") or {}).get("id"):
             self.log.info("An earlier try of this task started the job %s: going on with it.", job_id)
             return self._reconnected(klaviyo, journal, job_id)
-        job = Job.read(self.send(klaviyo, self.request(), journal))
+        job = Job.read(self.send(klaviyo, request, journal))
         journal.write(job=job.id)
         self.log.info("Started the %s job %s.", self.kind, job.id)
         return job
@@ -110,5 +113,4 @@ class JobOperator(KlaviyoOperator):
         trigger = KlaviyoJobTrigger(
             kind=self.kind, job_ids=[job.id], klaviyo_conn_id=self.klaviyo_conn_id, interval=self.poll_interval, deadline=deadline
         )
-        # The trigger keeps the time; Airflow's own limit is for the case that no triggerer runs.
-        self.defer(trigger=trigger, method_name="resume", timeout=max(0, deadline - time.time()) + self.poll_interval + 60)
+        self.defer(trigger=trigger, method_name="resume", timeout=trigger.patience)

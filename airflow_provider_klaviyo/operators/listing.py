@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_klaviyo.api import limits
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.request import Json, Request
-from airflow_provider_klaviyo.operators.base import KlaviyoOperator
+from airflow_provider_klaviyo.operators.base import KlaviyoOperator, Personal
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -70,7 +70,7 @@ class ListingOperator(PagedOperator):
     :param include: Relationships whose resources to return as well, under ``included`` of each item.
     """
 
-    filter: str | None = None
+    filter: Personal[str | None] = None
     sort: str | None = None
     fields: Fields | None = None
     additional_fields: Fields | None = None

@@ -8,8 +8,10 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from ipaddress import IPv4Address
 from pathlib import Path
 
+LOOPBACK = "127.0.0.1"
 NEEDED = ("fastapi", "graphql", "uvicorn")
 
 
@@ -66,13 +68,29 @@ def serve(arguments: argparse.Namespace) -> int:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
+    parser.add_argument(
+        "--host",
+        type=_address,
+        default=LOOPBACK,
+        help="address to listen at (default: %(default)s); 0.0.0.0 serves for a container whose port is published to Airflow's own machine:"
+        " the provider refuses plain http to any other",
+    )
     parser.add_argument("--port", type=int, default=8765, help="port to listen at, 0 for any free one (default: %(default)s)")
     parser.add_argument(
         "--store", type=_folder, metavar="DIR", help="folder with a shop's customers.jsonl.gz and orders.jsonl.gz (default: made up)"
     )
     parser.add_argument("--limits", choices=("documented", "off"), default="documented", help="rate limits (default: %(default)s)")
     parser.add_argument("--job-seconds", type=_seconds, default=2.0, metavar="N", help="how long a job takes (default: %(default)s)")
+
+
+def _address(text: str) -> str:
+    try:
+        address = IPv4Address(LOOPBACK if text == "localhost" else text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no IPv4 address") from None
+    if not (address.is_loopback or address.is_unspecified):
+        raise argparse.ArgumentTypeError("must be an address of this machine alone, such as 127.0.0.1, or 0.0.0.0")
+    return str(address)
 
 
 def _folder(text: str) -> Path:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.error
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,12 +31,20 @@ Json = dict[str, Any]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``klaviyo-sandbox demo``."""
-    parser.add_argument("--store", type=Path, metavar="DIR", help="folder with customers.jsonl.gz and orders.jsonl.gz; by default a shop is made up")
+    parser.add_argument(
+        "--store", type=Path, metavar="DIR", help="folder with customers.jsonl.gz and orders.jsonl.gz; by default a shop is made up"
+    )
     parser.add_argument("--report", type=Path, metavar="FILE", help="also write what happened as JSON")
     parser.add_argument("--limits", choices=("documented", "off"), default="documented", help="Klaviyo's rate limits")
-    parser.add_argument("--runs", type=int, default=1, metavar="N", help="run the DAG so often on the same sandbox; the report is about the last run")
-    parser.add_argument("--reused-unique-id", choices=("drop", "refuse"), default="drop", help="what Klaviyo's bulk request does with an id it has seen")
-    parser.add_argument("--scheduler", action="store_true", help="run under a real scheduler and triggerer (airflow standalone), waiting deferred")
+    parser.add_argument(
+        "--runs", type=int, default=1, metavar="N", help="run the DAG so often on the same sandbox; the report is about the last run"
+    )
+    parser.add_argument(
+        "--reused-unique-id", choices=("drop", "refuse"), default="drop", help="what Klaviyo's bulk request does with an id it has seen"
+    )
+    parser.add_argument(
+        "--scheduler", action="store_true", help="run under a real scheduler and triggerer (airflow standalone), waiting deferred"
+    )
     parser.add_argument("--ui", action="store_true", help="likewise, and leave Airflow running to look at")
 
 
@@ -59,8 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
             job = Job(DAG_ID, {"start": HISTORY}, TASKS, connections(url))
             with airflow.started(job):
                 for _ in range(arguments.runs):
+                    before = Counter(ask(f"{url}/_sandbox/requests"))
                     reports = follow(airflow, job, url, started)
-                result = summary(url, reports)
+                result = summary(url, reports, before)
                 print(table(result), flush=True)
                 if arguments.report:
                     arguments.report.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
@@ -68,7 +78,10 @@ def run(arguments: argparse.Namespace) -> int:
                     print(f"\nAirflow is at {airflow.url}/dags/{DAG_ID}. Press Ctrl-C to end it.", flush=True)
                     with contextlib.suppress(KeyboardInterrupt):
                         signal.pause()
-        return 0 if result["accounted"] else 1
+        keep = not result["accounted"]
+        if keep:
+            print(f"The logs are in {home}.", file=sys.stderr)
+        return 1 if keep else 0
     except DemoError as error:
         keep = True
         print(f"\n{error}", file=sys.stderr)
@@ -142,9 +155,9 @@ def progress(url: str) -> str:
     return ", ".join([*counts, f"{sent.get('429', 0)} times told to wait"])
 
 
-def summary(url: str, reports: dict[str, Json]) -> Json:
-    """Return what the shop held, what Klaviyo holds, and whether every row is accounted for."""
-    sent = ask(f"{url}/_sandbox/requests")
+def summary(url: str, reports: dict[str, Json], before: Counter[str]) -> Json:
+    """Return what the shop held, what Klaviyo holds, and whether every row is accounted for; ``before``: earlier runs' requests."""
+    sent = Counter(ask(f"{url}/_sandbox/requests")) - before
     held = read_back(url, KEY)
     loads = [reports[task] for task in TASKS]
     people, happenings = loads
@@ -187,7 +200,10 @@ def table(result: Json) -> str:
     lines += ["", "Requests to Klaviyo, by the DAG"]
     lines += [f"            {count:>9,} {name}" for name, count in sorted(result["requests"]["klaviyo"].items())]
     lines.append(f"            {result['requests']['429']:>9,} times told to wait (429)")
-    lines += ["", "Every row is accounted for." if result["accounted"] else "NOT every row is accounted for: the counts above do not agree."]
+    lines += [
+        "",
+        "Every row is accounted for." if result["accounted"] else "NOT every row is accounted for: the counts above do not agree.",
+    ]
     return "\n".join(lines)
 
 

@@ -121,7 +121,15 @@ class InProcess:
         """Run the DAG: yield what it is about until it is done, then the reports by task."""
         out = self.home / "reports.json"
         connections = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in job.connections.items()}
-        command = [sys.executable, "-m", "airflow_provider_klaviyo.sandbox.inprocess", job.dag_id, json.dumps(job.conf), str(out), *job.tasks]
+        command = [
+            sys.executable,
+            "-m",
+            "airflow_provider_klaviyo.sandbox.inprocess",
+            job.dag_id,
+            json.dumps(job.conf),
+            str(out),
+            *job.tasks,
+        ]
         with process(command, environment(self.home, self.dags) | connections, self.log) as running:
             started = time.monotonic()
             while running.poll() is None:

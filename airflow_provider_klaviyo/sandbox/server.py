@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -22,6 +23,8 @@ from airflow_provider_klaviyo.sandbox.shopify import STATIC_TOKEN, create
 
 START_SECONDS = 30
 KEEP_ALIVE_SECONDS = 75
+EVERYWHERE = "0.0.0.0"
+LOOPBACK = "127.0.0.1"
 
 
 class SandboxServer:
@@ -37,7 +40,7 @@ class SandboxServer:
     :param store: Folder with a shop's ``customers.jsonl.gz`` and ``orders.jsonl.gz``; a small shop is made up otherwise.
     :param limits: Whether the documented rate limits hold, Klaviyo's and Shopify's.
     :param job_seconds: How long an import job, or a bulk operation, takes.
-    :param host: Address to listen at.
+    :param host: Address to listen at. Connections lead to this machine alone, for keys do not travel in plain http.
     :param port: Port to listen at, 0 for any free one.
     :param window: Whether Klaviyo's rate limit windows begin at full seconds and minutes, or slide.
     :param clock: Seconds since 1970; a test may bring its own, and so move the sandbox's time.
@@ -61,10 +64,10 @@ class SandboxServer:
         orders: int = 3000,
     ) -> None:
         self.faults = Faults()
-        behaviour = Behaviour(limits=limits, job_seconds=job_seconds)
-        self.klaviyo = KlaviyoState(behaviour, clock=clock, window=window, keep=keep)
         self._socket = socket.create_server((host, port), backlog=2048)
         self.host, self.port = self._socket.getsockname()[:2]
+        behaviour = Behaviour(limits=limits, job_seconds=job_seconds)
+        self.klaviyo = KlaviyoState(behaviour, clock=clock, window=window, keep=keep)
         shop, self.shopify = create(
             store, lambda: self.url, customers=customers, orders=orders, job_seconds=job_seconds, limits=limits, clock=clock
         )
@@ -74,11 +77,14 @@ class SandboxServer:
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="klaviyo-sandbox", daemon=True)
+        self._closing = ExitStack()  # all of it is closed, whatever befalls a part
+        for close in (self.shopify.close, self.klaviyo.close, self._socket.close):
+            self._closing.callback(close)
 
     @property
     def url(self) -> str:
-        """Where it listens, such as ``http://127.0.0.1:8765``."""
-        return f"http://{self.host}:{self.port}"
+        """Where this machine finds it, such as ``http://127.0.0.1:8765``."""
+        return f"http://{LOOPBACK if self.host == EVERYWHERE else self.host}:{self.port}"
 
     @property
     def connections(self) -> dict[str, str]:
@@ -92,6 +98,7 @@ class SandboxServer:
         :raises RuntimeError: It does not start.
         """
         self._thread.start()
+        self._closing.callback(self._end)
         deadline = time.monotonic() + START_SECONDS
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > deadline:
@@ -101,12 +108,11 @@ class SandboxServer:
 
     def stop(self) -> None:
         """Stop serving, open connections or not, and forget everything."""
+        self._closing.close()
+
+    def _end(self) -> None:
         self._server.should_exit = self._server.force_exit = True
-        if self._thread.ident is not None:
-            self._thread.join(timeout=10)
-        self._socket.close()
-        self.klaviyo.close()
-        self.shopify.close()
+        self._thread.join(timeout=10)
 
     def wait(self) -> None:
         """Serve until :meth:`stop` is called elsewhere."""
@@ -114,7 +120,11 @@ class SandboxServer:
             self._thread.join(timeout=0.5)
 
     def __enter__(self) -> Self:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()

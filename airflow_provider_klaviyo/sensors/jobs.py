@@ -43,7 +43,7 @@ class KlaviyoJobSensor(DeclaredOperator, BaseSensorOperator):
     :param exponential_backoff: Whether to wait longer from look to look, where it is not deferrable.
     :param max_wait: The longest wait between two looks, with ``exponential_backoff``.
     :param silent_fail: Whether to go on waiting after an error.
-    :param never_fail: Whether to be skipped, not failed, after an error.
+    :param never_fail: Whether to be skipped, not failed, after an error or when the time is up.
     :param retry_policy: What to do with a failed try; by default, errors that would come again are not retried.
     :return: The job: ``id``, ``kind``, ``status``, ``total``, ``completed``, ``failed``, ``skipped``.
     """
@@ -79,7 +79,12 @@ class KlaviyoJobSensor(DeclaredOperator, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait, in the worker or in the triggerer."""
         if not self.deferrable:
-            return super().execute(context)
+            try:
+                return super().execute(context)
+            except AirflowSensorTimeout as error:
+                if self.never_fail:  # as Airflow has it for a sensor that was deferred, and not for one that pokes
+                    raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
+                raise
         with self._lenience():
             if (found := self.poke(context)).is_done:
                 return found.xcom_value
@@ -102,12 +107,14 @@ class KlaviyoJobSensor(DeclaredOperator, BaseSensorOperator):
     def _defer(self, deadline: float) -> NoReturn:
         from airflow_provider_klaviyo.triggers.jobs import KlaviyoJobTrigger
 
-        interval = cast("float", self.poke_interval)
         trigger = KlaviyoJobTrigger(
-            kind=self.kind, job_ids=[self.job_id], klaviyo_conn_id=self.klaviyo_conn_id, interval=interval, deadline=deadline
+            kind=self.kind,
+            job_ids=[self.job_id],
+            klaviyo_conn_id=self.klaviyo_conn_id,
+            interval=cast("float", self.poke_interval),
+            deadline=deadline,
         )
-        # The trigger keeps the time; Airflow's own limit is for the case that no triggerer runs.
-        self.defer(trigger=trigger, method_name="resume", timeout=max(0, deadline - time.time()) + interval + 60)
+        self.defer(trigger=trigger, method_name="resume", timeout=trigger.patience)
 
     @contextmanager
     def _lenience(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from airflow_provider_klaviyo.api.errors import redacted
+from airflow_provider_klaviyo.api.redaction import redacted
 from airflow_provider_klaviyo.api.request import Json
 from airflow_provider_klaviyo.shopify.errors import Code, ShopifyApiError, ShopifyBulkBusy, ShopifyBulkFailed, ShopifyError
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
-from airflow_provider_klaviyo.api.errors import redacted
+from airflow_provider_klaviyo.api.redaction import redacted
 from airflow_provider_klaviyo.api.request import Json, whole
 from airflow_provider_klaviyo.shopify.errors import Code, ShopifyApiError
 from airflow_provider_klaviyo.shopify.settings import ShopifySettings

@@ -22,15 +22,18 @@ from airflow_provider_klaviyo.shopify.stitching import type_of
 OVERLAP = timedelta(minutes=10)
 """Shopify's search learns of a change only after a while."""
 
-CUSTOMER = """
+# The states say who was erased, the format says which address is none: neither may be used, not even of an order.
+CONTACT = """defaultEmailAddress { emailAddress validFormat marketingState }
+        defaultPhoneNumber { phoneNumber smsMarketingConsent { state } }"""
+
+CUSTOMER = f"""
         id legacyResourceId createdAt updatedAt firstName lastName locale tags state verifiedEmail dataSaleOptOut numberOfOrders
-        amountSpent { amount currencyCode }
-        lastOrder { name }
-        defaultEmailAddress { emailAddress validFormat marketingState }
-        defaultPhoneNumber { phoneNumber smsMarketingConsent { state } }
-        defaultAddress {
+        amountSpent {{ amount currencyCode }}
+        lastOrder {{ name }}
+        {CONTACT}
+        defaultAddress {{
           company address1 address2 city province provinceCode country countryCodeV2 zip latitude longitude timeZone
-        }"""
+        }}"""
 
 ADDRESS = "firstName lastName company phone address1 address2 city province provinceCode country countryCodeV2 zip"
 MONEY = "shopMoney { amount currencyCode }"
@@ -51,7 +54,7 @@ ORDER = f"""
         totalDiscountsSet {{ {MONEY} }}
         totalShippingPriceSet {{ {MONEY} }}
         totalRefundedSet {{ {MONEY} }}
-        customer {{ id defaultEmailAddress {{ emailAddress }} defaultPhoneNumber {{ phoneNumber }} }}
+        customer {{ id {CONTACT} }}
         billingAddress {{ {ADDRESS} }}
         shippingAddress {{ {ADDRESS} }}
         fulfillments {{ id status createdAt totalQuantity trackingInfo {{ company number url }} }}

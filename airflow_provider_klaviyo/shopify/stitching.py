@@ -15,7 +15,7 @@ from airflow_provider_klaviyo.shopify.errors import ShopifyDataError
 
 GID = "gid://shopify/"
 BATCH = 500
-SCHEMA = "CREATE TABLE node (line INTEGER PRIMARY KEY, id TEXT UNIQUE, parent TEXT, type TEXT, json BLOB)"
+SCHEMA = "CREATE TABLE node (line INTEGER PRIMARY KEY, id TEXT UNIQUE, parent TEXT, type TEXT, json TEXT)"
 # An object that changed while Shopify was reading can come twice: the later version stands, at the place of the first.
 INSERT = "INSERT INTO node VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET parent = excluded.parent, json = excluded.json"
 ORPHAN = "SELECT line FROM node AS child WHERE parent IS NOT NULL AND NOT EXISTS (SELECT 1 FROM node WHERE id = child.parent) LIMIT 1"
@@ -23,7 +23,7 @@ ROOTS = "SELECT id, type, json FROM node WHERE parent IS NULL ORDER BY line"
 CHILDREN = "SELECT id, type, json FROM node WHERE parent = ? ORDER BY line"
 
 
-Stored = tuple[str, str, bytes]
+Stored = tuple[str, str, str]
 
 
 class Row(NamedTuple):
@@ -33,7 +33,7 @@ class Row(NamedTuple):
     id: str | None
     parent: str | None
     type: str
-    json: bytes
+    json: str
 
 
 def stitch(lines: Iterable[bytes | str], *, children: Mapping[str, str] | None = None) -> Iterator[Json]:
@@ -88,10 +88,10 @@ def _whole(spill: sqlite3.Connection, row: Stored, children: Mapping[str, str], 
 
 def _read(lines: Iterable[bytes | str], children: Mapping[str, str]) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
-        text = line.encode() if isinstance(line, str) else line
-        if not text.strip():
+        if not line.strip():
             continue
         try:
+            text = line if isinstance(line, str) else line.decode()
             node = json.loads(text)
         except ValueError:
             node = None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from abc import abstractmethod
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_klaviyo.loading import LoadReport, Plan, Row, Skip
     from airflow_provider_klaviyo.loading.load import Load
     from airflow_provider_klaviyo.session import Session
+
+log = logging.getLogger(__name__)
 
 REPORT = "report"
 """Key of the XCom with the load's report; it is there also when the load has failed by its plan."""
@@ -69,7 +72,8 @@ class KlaviyoLoadOperator(KlaviyoOperator):
     :param allowed_rejects: How many rejected rows the load may have without failing: a count, or a share below 1.
     :param staging_path: Folder for the batches until Klaviyo has confirmed them, as an object storage URL that every worker
         reaches; by default ``[klaviyo] staging_path`` of Airflow's configuration.
-    :param rejects_path: File for the rows that were not loaded, JSON lines; by default below the staging path.
+    :param rejects_path: File for the rows that were not loaded, JSON lines; each run replaces it, unless ``{{ run_id }}`` is part
+        of its name. By default one for each load below the staging path.
     :param preview: Map, check and count, and return five rows as they would be sent; send nothing.
     :param poll_interval: Seconds between two looks at Klaviyo's jobs.
     :param job_timeout: How long to wait for Klaviyo's jobs; after that the task fails and, cleared, goes on waiting.
@@ -98,7 +102,7 @@ class KlaviyoLoadOperator(KlaviyoOperator):
         :raises TaskDeferred: They are not ready; the operator is called again when they are.
         """
 
-    def plan_fields(self) -> dict[str, Any]:
+    def plan_fields(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
         """Return the arguments of the plan that only this load has."""
         return {}
 
@@ -122,13 +126,13 @@ class KlaviyoLoadOperator(KlaviyoOperator):
 
         journal = Journal(context)
         if self.preview:
-            report = preview(self.rows(context, journal), self._plan())
+            report = preview(self.rows(context, journal), self._plan(context))
             journal.close()
             return report.as_json()
         if (run := journal.get("run")) is None:
             run = uuid4().hex[:8]
             journal.write(run=run)
-        load = Load(self._plan(), LoadJournal(TaskStore(context, run)))
+        load = Load(self._plan(context), LoadJournal(TaskStore(context, run)))
         try:
             report = load.done or self._finished(load, context, journal)
         except StageLost:
@@ -141,19 +145,23 @@ class KlaviyoLoadOperator(KlaviyoOperator):
     def _finished(self, load: Load, context: Context, journal: Journal) -> LoadReport:
         rows = None if load.staged else self.rows(context, journal)  # may defer, before Klaviyo is asked for anything
         with self.hook.session() as klaviyo:
-            if rows is not None:
-                load.stage(rows, klaviyo)
-            load.submit(klaviyo)
-            self._settle(load, klaviyo, journal)
-            return load.finish(klaviyo)
+            try:
+                if rows is not None:
+                    load.stage(rows, klaviyo)
+                load.submit(klaviyo)
+                self._settle(load, klaviyo, journal)
+                return load.finish(klaviyo)
+            finally:
+                load.pause(klaviyo)
 
     def _settle(self, load: Load, klaviyo: Session, journal: Journal) -> None:
         from airflow_provider_klaviyo.loading.settle import look
 
         pauses = growing(self.poll_interval)
         waiting = load.pending()
+        rounds = look(klaviyo, waiting)
         while waiting:
-            load.settle(klaviyo, look(klaviyo, waiting))
+            load.settle(klaviyo, next(rounds))
             if not (waiting := load.pending()):
                 return
             since = journal.get("waiting_since") or time.time()
@@ -166,15 +174,15 @@ class KlaviyoLoadOperator(KlaviyoOperator):
                     " Nothing is lost: clear this task, and it goes on waiting for them."
                 )
             if self.deferrable:
-                load.pause(klaviyo)
                 self._defer(list(waiting), deadline)
             time.sleep(next(pauses))
 
     def _defer(self, job_ids: list[str], deadline: float) -> None:
+        from airflow_provider_klaviyo.loading.settle import JOBS
         from airflow_provider_klaviyo.triggers.jobs import KlaviyoJobTrigger
 
         trigger = KlaviyoJobTrigger(
-            kind="profile-bulk-import",
+            kind=JOBS,
             job_ids=job_ids,
             klaviyo_conn_id=self.klaviyo_conn_id,
             interval=self.poll_interval,
@@ -182,7 +190,7 @@ class KlaviyoLoadOperator(KlaviyoOperator):
         )
         self.defer(trigger=trigger, method_name="resume")
 
-    def _plan(self) -> Plan:
+    def _plan(self, context: Context) -> Plan:
         from airflow.sdk import ObjectStoragePath
 
         from airflow_provider_klaviyo.loading import Plan
@@ -195,7 +203,7 @@ class KlaviyoLoadOperator(KlaviyoOperator):
             default_region=self.default_region,
             allowed_rejects=self.allowed_rejects,
             poll_interval=self.poll_interval,
-            **self.plan_fields(),
+            **self.plan_fields(context),
         )
 
 
@@ -210,9 +218,18 @@ def folder(option: Literal["staging_path", "state_path"], given: str | None = No
     """
     from airflow.sdk import ObjectStoragePath
 
-    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
-    path = given or conf.get("klaviyo", option, fallback="") or f"file://{home}/klaviyo/{option.removesuffix('_path')}"
-    return ObjectStoragePath(path)
+    if path := given or conf.get("klaviyo", option, fallback=""):
+        return ObjectStoragePath(path)
+    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "klaviyo" / option.removesuffix("_path")
+    if (executor := conf.get("core", "executor", fallback="LocalExecutor")) != "LocalExecutor":
+        log.warning(
+            "[klaviyo] %s is not set, so %s is used. With %s a task may run on another machine next time, which would not find"
+            " what lies there: set it to an object storage URL that every worker reaches.",
+            option,
+            home,
+            executor,
+        )
+    return ObjectStoragePath(f"file://{home}")
 
 
 def growing(longest: float) -> Iterator[float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.operators.base import Journal
-from airflow_provider_klaviyo.shopify.mapping import DEFAULT_METRICS, Mapped, OrderValue, Unmapped, events, profile
+from airflow_provider_klaviyo.shopify.mapping import DEFAULT_METRICS, Mapped, Metric, OrderValue, Unmapped, events, profile
 from airflow_provider_klaviyo.shopify.queries import OVERLAP, BulkQuery, Window, customers, orders
 from airflow_provider_klaviyo.transfers.base import KlaviyoLoadOperator, folder
 
@@ -110,7 +110,7 @@ class ShopifyToKlaviyoProfilesOperator(ShopifyToKlaviyoOperator):
         """Map a customer."""
         yield profile(node)
 
-    def plan_fields(self) -> dict[str, Any]:
+    def plan_fields(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - the same for every run
         """Add the list."""
         return {"list_id": self.list_id}
 
@@ -126,7 +126,8 @@ class ShopifyToKlaviyoEventsOperator(ShopifyToKlaviyoOperator):
         ``Fulfilled Partial Order``, ``Cancelled Order`` and ``Refunded Order``. ``Partially Refunded Order`` is there, too.
     :param order_value: What an order is worth: ``total``, or ``subtotal_plus_shipping`` as Klaviyo's own integration counts.
     :param shop_prefix: Stands before each ``unique_id``, where several shops feed one Klaviyo account.
-    :param backfill_after: Events older than this are recorded without starting flows; ``None``: all start flows.
+    :param backfill_after: Events older than this are recorded without starting flows; the length of the run's data interval is
+        added, where that is what is loaded. ``None``: all start flows.
     :param state_path: Folder for the ids of sent events, as an object storage URL that every worker reaches; by default
         ``[klaviyo] state_path`` of Airflow's configuration.
     :param resend: Send events again that an earlier load sent; Klaviyo keeps the first.
@@ -134,7 +135,7 @@ class ShopifyToKlaviyoEventsOperator(ShopifyToKlaviyoOperator):
 
     kind: ClassVar[Literal["profiles", "events"]] = "events"
 
-    metrics: Sequence[str] = tuple(map(str, DEFAULT_METRICS))
+    metrics: Sequence[Metric] = DEFAULT_METRICS
     order_value: OrderValue = "total"
     shop_prefix: str | None = None
     backfill_after: timedelta | None = timedelta(hours=24)
@@ -149,10 +150,13 @@ class ShopifyToKlaviyoEventsOperator(ShopifyToKlaviyoOperator):
         """Map an order to its events."""
         return events(node, metrics=self.metrics, value=self.order_value, shop_prefix=self.shop_prefix)
 
-    def plan_fields(self) -> dict[str, Any]:
+    def plan_fields(self, context: Context) -> dict[str, Any]:
         """Add what only events have; an order's id is given once, whoever the customer is by then."""
+        window = self.window(context)
+        # A daily run reads orders that were a day old when it was due: their flows are to start all the same.
+        due = window.end - window.start if self.start is None and window.start and window.end else timedelta()
         return {
-            "backfill_after": self.backfill_after,
+            "backfill_after": None if self.backfill_after is None else self.backfill_after + due,
             "state_path": folder("state_path", self.state_path),
             "resend": self.resend,
             "unique_id_scope": "metric",

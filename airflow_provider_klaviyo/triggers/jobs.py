@@ -4,21 +4,28 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_klaviyo.api import errors
-from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoError
+from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError, KlaviyoError
 from airflow_provider_klaviyo.api.jobs import Job, Kind
+from airflow_provider_klaviyo.api.redaction import redacted
 from airflow_provider_klaviyo.api.request import Json
 from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
 from airflow_provider_klaviyo.watch import Watch
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.session import AsyncSession
+
+TOLD: dict[str, type[Exception]] = {
+    each.__name__: each for each in (KlaviyoError, KlaviyoConfigError, KeyError, IndexError, TypeError, ValueError, AttributeError)
+}
+"""Errors that a message makes again."""
 
 
 class KlaviyoJobTrigger(BaseTrigger):
@@ -34,6 +41,9 @@ class KlaviyoJobTrigger(BaseTrigger):
     :param interval: Seconds between two rounds.
     :param deadline: When to give up, as a Unix time; ``None`` for never.
     """
+
+    last_look: ClassVar[float] = 30
+    """Seconds that a look may go on after the deadline. Asking may wait for a limit or an outage, which can take minutes."""
 
     def __init__(
         self,
@@ -56,21 +66,32 @@ class KlaviyoJobTrigger(BaseTrigger):
         names = ("kind", "job_ids", "klaviyo_conn_id", "interval", "deadline")
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
+    @property
+    def patience(self) -> float | None:
+        """
+        Seconds after which Airflow may take it that no triggerer runs; for ``defer(timeout=...)``.
+
+        They leave the trigger the time to tell of its own deadline, also where a triggerer has to start first.
+        """
+        return None if self.deadline is None else self._left() + self.last_look + 120
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Ask until there is something to tell."""
         watch = Watch(self.kind, self.job_ids)
+        error: Exception | None = None
+        limit = asyncio.timeout(None if self.deadline is None else self._left() + self.last_look)
         try:
-            async with KlaviyoHook(self.klaviyo_conn_id).asession() as klaviyo:
-                while watch.pending and not self._late():
-                    await asyncio.sleep(self.interval if self.deadline is None else min(self.interval, max(0, self.deadline - time.time())))
-                    await self._ask(klaviyo, watch)
-        except KlaviyoError as error:
-            yield self._event(watch, error)
-        else:
-            yield self._event(watch)
+            async with limit:
+                await self._follow(watch)
+        except Exception as caught:  # noqa: BLE001 - a raise in a trigger would reach the worker without its type
+            error = None if limit.expired() else caught
+        yield self._event(watch, error)
 
-    def _late(self) -> bool:
-        return self.deadline is not None and time.time() >= self.deadline
+    async def _follow(self, watch: Watch) -> None:
+        async with KlaviyoHook(self.klaviyo_conn_id).asession() as klaviyo:
+            while watch.pending and self._left():
+                await asyncio.sleep(min(self.interval, self._left()))
+                await self._ask(klaviyo, watch)
 
     async def _ask(self, klaviyo: AsyncSession, watch: Watch) -> None:
         try:
@@ -81,7 +102,10 @@ class KlaviyoJobTrigger(BaseTrigger):
                 raise
             self.log.warning("Klaviyo could not be asked, and will be again in %s s: %s", self.interval, error)
 
-    def _event(self, watch: Watch, error: KlaviyoError | None = None) -> TriggerEvent:
+    def _left(self) -> float:
+        return math.inf if self.deadline is None else max(0.0, self.deadline - time.time())
+
+    def _event(self, watch: Watch, error: Exception | None) -> TriggerEvent:
         return TriggerEvent(
             {
                 "jobs": {job_id: job.as_data() for job_id, job in watch.jobs.items()},
@@ -99,6 +123,7 @@ def settled(event: Json) -> dict[str, Job]:
     :return: The jobs by id, all of them done; whether they did well is for :meth:`Job.check` to say.
     :raises KlaviyoError: What asking in the worker would have raised.
     :raises TimeoutError: The time was up.
+    :raises RuntimeError: Something else went wrong, such as a look-up of the connection.
     """
     if event["error"]:
         raise _error(event["error"])
@@ -110,13 +135,22 @@ def settled(event: Json) -> dict[str, Job]:
     return {job_id: Job.from_data(data) for job_id, data in event["jobs"].items()}
 
 
-def _data(error: KlaviyoError) -> Json:
-    """Describe an error in JSON's own types: a raise in a trigger would reach the worker without its type."""
-    return error.as_data() if isinstance(error, KlaviyoApiError) else {"kind": type(error).__name__, "message": str(error)}
+def _data(error: Exception) -> Json:
+    """Describe an error in JSON's own types."""
+    if isinstance(error, KlaviyoApiError):
+        return error.as_data()
+    said = error.args[0] if isinstance(error, LookupError) and error.args else error  # whose own text has quotes around it
+    return {"kind": type(error).__name__, "message": str(said) if isinstance(error, KlaviyoError) else redacted(str(said))}
 
 
-def _error(data: Json) -> KlaviyoError:
+def _error(data: Json) -> Exception:
+    """
+    Make the error again.
+
+    Airflow's own become a :class:`RuntimeError`: a sensor that resumes takes any of Airflow's for the end of its time.
+    """
     if data["kind"] == "api":
         return errors.from_data(data)
-    kind: Any = getattr(errors, data["kind"], KlaviyoError)
-    return kind(data["message"])  # type: ignore[no-any-return]
+    if known := TOLD.get(data["kind"]):
+        return known(data["message"])
+    return RuntimeError(f"{data['kind']}: {data['message']}")

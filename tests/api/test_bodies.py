@@ -107,7 +107,9 @@ def test_other_values_get_a_form_in_json() -> None:
     }
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal("NaN"), object(), b"bytes", {"deep": [object()]}, 2**63, "half \udc80"])
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), Decimal("NaN"), object(), b"bytes", {"deep": [object()]}, 2**63, "half \udc80"]
+)
 def test_what_klaviyo_cannot_take_is_refused(value: Any) -> None:
     with pytest.raises(KlaviyoConfigError):
         bodies.plain(value)

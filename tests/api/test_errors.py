@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_klaviyo.api.errors import KlaviyoApiError, redacted, refusal
+from airflow_provider_klaviyo.api.errors import KlaviyoApiError, refusal
+from airflow_provider_klaviyo.api.redaction import redacted
 from airflow_provider_klaviyo.api.request import Json, Request
 
 SARAH = {"type": "profile", "attributes": {"first_name": "Bo", "last_name": "Connor", "properties": {"age": 42, "vip": True}}}
@@ -34,11 +35,11 @@ def import_of(rows: list[Json], *, compressed: bool = True) -> Request[Any]:
     ("sentence", "shown"),
     [
         ("The profile's last name 'Connor' isn't valid", "The profile's last name <value> isn't valid"),
-        ("The last name \"Connor\" isn't valid", "The last name <value> isn't valid"),
+        ('The last name "Connor" isn\'t valid', "The last name <value> isn't valid"),
         ("The last name `Connor` isn't valid", "The last name <value> isn't valid"),
         ("Connor is no last name", "<value> is no last name"),
         ("last name=Connor, first name='Bo'", "last name=<value>, first name=<value>"),
-        ("'Connors' and Connors and O'Connor", "'Connors' and Connors and O<value>"),
+        ("'Connors' and Connors and O'Connor", "'Connors' and Connors and O'<value>"),
         ("Bo Bolton", "Bo Bolton"),
         ("age '42' of 42", "age <value> of 42"),
         ("A profile's attributes: True", "A profile's attributes: True"),
@@ -65,6 +66,7 @@ def test_values_as_json_writes_them_are_hidden() -> None:
         {"filter": 'equals(last_name,"Connor")'},
         {"filter": "any(last_name,['Ripley','Connor'])"},
         {"filter": 'and(equals(a,"b"),equals(last_name,"Connor"))'},
+        {"filter": r'equals(a,"O\'\"Brien"),equals(last_name,"Connor")'},
         {"company_id": "Connor"},
     ],
 )
@@ -93,8 +95,13 @@ def test_values_of_rows_are_hidden(pointer: str, compressed: bool) -> None:
 
 
 def test_ten_thousand_rows_refused_are_read_in_no_time() -> None:
-    rows = [{"type": "profile", "attributes": {"email": f"{n}@example.com", "last_name": f"Connor{n}", "title": "Dr"}} for n in range(10_000)]
-    errors = [{"code": "invalid", "detail": f"'Connor{n}' isn't valid", "source": {"pointer": f"{ROW}/{n}/attributes/last_name"}} for n in range(10_000)]
+    rows = [
+        {"type": "profile", "attributes": {"email": f"{n}@example.com", "last_name": f"Connor{n}", "title": "Dr"}} for n in range(10_000)
+    ]
+    errors = [
+        {"code": "invalid", "detail": f"'Connor{n}' isn't valid", "source": {"pointer": f"{ROW}/{n}/attributes/last_name"}}
+        for n in range(10_000)
+    ]
     request = import_of(rows)
     begun = time.perf_counter()
     error: KlaviyoApiError = refusal(request, 400, {"errors": errors}, conn_id="shop")

@@ -44,7 +44,13 @@ def test_the_unknown_status_is_named() -> None:
 
 @pytest.mark.parametrize(
     "malformed",
-    [{}, {"data": None}, {"data": []}, {"data": {"type": "profile-bulk-import-job", "id": "J1"}}, {"data": {"id": "J1", "attributes": None}}],
+    [
+        {},
+        {"data": None},
+        {"data": []},
+        {"data": {"type": "profile-bulk-import-job", "id": "J1"}},
+        {"data": {"id": "J1", "attributes": None}},
+    ],
 )
 def test_what_is_no_job_raises_and_says_so(malformed: Json) -> None:
     with pytest.raises(KlaviyoError, match="no job"):

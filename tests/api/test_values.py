@@ -58,7 +58,9 @@ def test_what_is_no_address(text: str) -> None:
     assert not is_email(text)
 
 
-@pytest.mark.parametrize(("text", "good"), [("+14155552671", True), ("+1415555267१", False), ("14155552671", False), ("+04155552671", False)])
+@pytest.mark.parametrize(
+    ("text", "good"), [("+14155552671", True), ("+1415555267१", False), ("14155552671", False), ("+04155552671", False)]
+)
 def test_phone_numbers(text: str, good: bool) -> None:
     assert bool(E164.fullmatch(text)) is good
 

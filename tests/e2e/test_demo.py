@@ -30,7 +30,13 @@ def demo(folder: Path, *arguments: str) -> tuple[str, Json]:
 def essence(report: Json) -> Json:
     """Leave out what differs between two equal runs."""
     loads = [{name: value for name, value in load.items() if name not in LATER_THE_SAME} for load in report["loads"]]
-    return {"shop": report["shop"], "klaviyo": report["klaviyo"], "value": report["value"], "loads": loads, "accounted": report["accounted"]}
+    return {
+        "shop": report["shop"],
+        "klaviyo": report["klaviyo"],
+        "value": report["value"],
+        "loads": loads,
+        "accounted": report["accounted"],
+    }
 
 
 @pytest.fixture(scope="module")

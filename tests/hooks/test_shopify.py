@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -104,6 +105,16 @@ def test_any_document(sandbox: SandboxServer) -> None:
     assert len(found["customers"]["nodes"]) == 3
 
 
+@pytest.mark.parametrize(("replayable", "sent"), [(False, 1), (True, 2)])
+def test_a_document_is_sent_again_only_if_that_is_said_to_be_safe(sandbox: SandboxServer, replayable: bool, sent: int) -> None:
+    """Whatever its first word is."""
+    sandbox.shopify.fail(ShopFault.DROP_AFTER)
+    answer = nullcontext() if replayable else pytest.raises(ShopifyApiError, match="it may have been carried out")
+    with answer:
+        ShopifyHook().graphql("# a comment\n{ shop { name } }", replayable=replayable)
+    assert sandbox.shopify.requests["shop"] == sent
+
+
 def test_a_dropped_search_term_is_an_error(sandbox: SandboxServer) -> None:
     with pytest.raises(ShopifyApiError, match="answer with everything"):
         ShopifyHook().graphql("""{ customers(first: 1, query: "updated_at:>=2026-11-18T19:45:00Z") { nodes { id } } }""")
@@ -137,6 +148,20 @@ def test_customers_of_the_shop_become_profiles(sandbox: SandboxServer) -> None:
         rows = [mapping.profile(node) for node in shopify.nodes(finished(shopify, query), query.children)]
     assert len({row.key for row in rows}) == len(rows) == sandbox.shopify.tallies()["customers"]
     assert any(isinstance(row, mapping.Mapped) for row in rows)
+
+
+def test_orders_of_who_was_erased_stay_in_the_shop(sandbox: SandboxServer) -> None:
+    query, store = queries.orders(), sandbox.shopify.store
+    buyers = {gid: (row.data["customer"] or {}).get("id") for gid, row in store.orders.items()}
+    erased = {gid for gid, buyer in buyers.items() if buyer in store.cases["erased"]}
+    with ShopifyHook().session() as shopify:
+        found = [each for order in shopify.nodes(finished(shopify, query), query.children) for each in mapping.events(order)]
+    refused = {each.key for each in found if isinstance(each, mapping.Unmapped) and each.code is mapping.Reason.ERASED}
+    assert {f"Placed Order/{gid.rpartition('/')[2]}" for gid in erased} == {key for key in refused if key.startswith("Placed")} != set()
+    addresses = {
+        row.data["defaultEmailAddress"]["emailAddress"].lower() for gid, row in store.customers.items() if gid in store.cases["erased"]
+    }
+    assert addresses.isdisjoint(each.data["profile"].get("email") for each in found if isinstance(each, mapping.Mapped))
 
 
 def test_details_of_an_order(sandbox: SandboxServer) -> None:

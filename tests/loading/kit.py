@@ -54,7 +54,7 @@ class Killed(BaseException):
 
 
 class KeptStore(dict[str, Any]):
-    """A task state store: it holds what JSON holds, survives its worker, and kills it at a write if it is told to."""
+    """A task state store: it holds what JSON holds, survives its worker, and kills it at a write if it is told to. The dead write no more."""
 
     def __init__(self, *, kill_at: int | None = None, written: bool = False) -> None:
         super().__init__()
@@ -63,11 +63,15 @@ class KeptStore(dict[str, Any]):
     def set(self, key: str, value: Any) -> None:
         """Set a key, or die before (or just after) it."""
         self.writes += 1
-        dies = self.writes == self.kill_at
-        if not dies or self.written:
+        dies = self.kill_at is not None and self.writes >= self.kill_at
+        if not dies or (self.written and self.writes == self.kill_at):
             self[key] = json.loads(json.dumps(value))
         if dies:
             raise Killed
+
+    def revive(self) -> None:
+        """Let another worker go on."""
+        self.kill_at = None
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoUnanswered
+from airflow_provider_klaviyo.api import accounts
+from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError, KlaviyoUnanswered
 from airflow_provider_klaviyo.loading import Row
 from airflow_provider_klaviyo.loading import load as load_rows
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
@@ -176,13 +177,22 @@ def test_a_load_begun_by_another_that_died_is_in_doubt_and_goes_one_by_one(klavi
     assert load(klaviyo, happenings(20), made).unchanged == 20
 
 
-def test_ledgers_of_two_accounts_are_two(klaviyo: SandboxServer, tmp_path: Path) -> None:
+def test_a_ledger_is_an_accounts_whatever_the_key(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    """A key that is replaced must not make the ledger forget: a person whose e-mail changed would get the event again."""
     klaviyo.klaviyo.behaviour.keys["pk_other"] = None
     made = plan("events", tmp_path, state_path=tmp_path / "state")
     assert load(klaviyo, happenings(5), made).accepted == 5
-    assert load(klaviyo, happenings(5), made, key="pk_other").accepted == 5
-    assert load(klaviyo, happenings(5), made).unchanged == 5
-    assert "pk_" not in "".join(path.name for path in (tmp_path / "state").iterdir())
+    assert load(klaviyo, happenings(5), made, key="pk_other").unchanged == 5
+    with session(klaviyo) as api:
+        (account,) = api.walk(accounts.list_())
+    assert [path.name for path in (tmp_path / "state").iterdir()] == [f"sent-{account['id']}"]
+
+
+def test_without_the_scope_that_tells_the_account_nothing_is_sent(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    klaviyo.klaviyo.behaviour.keys["pk_other"] = frozenset({"events:write"})
+    with session(klaviyo, key="pk_other") as api, pytest.raises(KlaviyoConfigError, match="accounts:read"):
+        load_rows(api, happenings(5), plan("events", tmp_path, state_path=tmp_path / "state"))
+    assert requests(klaviyo, EVENT_JOBS) == 0
 
 
 FAULTS: dict[str, dict[str, Any]] = {

@@ -91,6 +91,7 @@ def test_killed_at_every_step_and_resumed(klaviyo: SandboxServer, reading: str, 
         try:
             to_the_end(klaviyo, rows, made, store)
         except Killed:
+            store.revive()
             report = to_the_end(klaviyo, untouchable() if staged(store) else rows, made, store)
         else:
             break
@@ -149,6 +150,7 @@ def test_killed_within_a_request_that_klaviyo_carries_out(klaviyo: SandboxServer
     store.kill_at = 6  # after four intents
     with session(klaviyo) as api, pytest.raises(Killed):
         load_rows(api, rows, made, store=store)
+    store.revive()
     flying = [key for key, value in store.items() if value.get("state") == "intent"]
     assert flying
     report = to_the_end(klaviyo, untouchable(), made, store)
@@ -168,6 +170,7 @@ def test_a_source_that_changes_between_the_kill_and_the_next_try_is_not_looked_a
     store, made = KeptStore(kill_at=5), plan("profiles", tmp_path, max_batch_items=5, in_flight=1)
     with session(klaviyo) as api, pytest.raises(Killed):
         load_rows(api, source(), made, store=store)
+    store.revive()
     rows = [*people(3, start=90), *reversed(rows), *people(5, start=70)]
     report = to_the_end(klaviyo, source(), made, store)
     assert (read, report.read, report.loaded) == (1, 20, 20)

@@ -21,7 +21,7 @@ from airflow_provider_klaviyo.loading.kinds import frame, kind_of, unpack
 from airflow_provider_klaviyo.loading.rows import Outcome
 from airflow_provider_klaviyo.loading.seen import Seen, seen
 from airflow_provider_klaviyo.loading.stage import Manifest, Stage
-from airflow_provider_klaviyo.loading.staging import stage_rows
+from airflow_provider_klaviyo.loading.staging import prepare, stage_rows
 from tests.loading.kit import happenings, people, plan
 
 SIZES = st.lists(st.integers(0, 40), max_size=30)
@@ -32,7 +32,10 @@ def staged(rows: Any, made: Plan, known: Seen | None = None) -> tuple[Manifest, 
     stage = Stage(made.staging_path / "load")
     stage.create()
     with seen() as fresh:
-        return stage_rows(rows, made, kind_of(made, check.now), check, known or fresh, stage), stage
+        kind, manifest = kind_of(made, check.now), Manifest()
+        stage_rows(prepare(rows, made, kind, check, known or fresh), made, kind, stage, manifest)
+    manifest.dropped = check.dropped
+    return manifest, stage
 
 
 def bodies(stage: Stage, manifest: Manifest) -> list[bytes]:

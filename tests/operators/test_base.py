@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +15,7 @@ from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoInDoubt,
 from airflow_provider_klaviyo.operators.events import KlaviyoCreateEventOperator
 from airflow_provider_klaviyo.operators.journal import KEY
 from airflow_provider_klaviyo.operators.lists import KlaviyoCreateListOperator, KlaviyoListListsOperator
+from tests.operators.kit import Store, context
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -25,29 +25,12 @@ if TYPE_CHECKING:
     Run = Callable[..., Any]
 
 
-class Store(dict[str, Any]):
-    """What Airflow offers as the task state store, kept in memory; a try that was superseded may not write."""
-
-    stale = False
-
-    def set(self, key: str, value: Any, **_: Any) -> None:
-        """Keep a value."""
-        if self.stale:
-            raise RuntimeError("404: this try of the task was superseded")
-        self[key] = value
-
-
 class Insist(RetryPolicy):
     """A user's own policy: always again."""
 
     def evaluate(self, *_: Any, **__: Any) -> RetryDecision:
         """Decide."""
         return RetryDecision.retry(delay=dt.timedelta(0), reason="the user says so")
-
-
-def context(store: Store | None, max_tries: int = 2) -> Any:
-    """Return what the task runner hands over, as far as the journal reads it."""
-    return {"task_state_store": store, "ti": SimpleNamespace(max_tries=max_tries)} if store is not None else {}
 
 
 def vip(**fields: Any) -> KlaviyoCreateListOperator:
@@ -111,18 +94,54 @@ def test_clearing_after_failure_goes_on(sandbox: SandboxServer) -> None:
     assert sandbox.klaviyo.counts()["lists"] == 1
 
 
-def test_clearing_after_doubt_was_reported_sends_again(sandbox: SandboxServer) -> None:
+def met() -> KlaviyoCreateEventOperator:
+    """Return an operator that nobody can ask Klaviyo about afterwards."""
+    return KlaviyoCreateEventOperator(task_id="event", metric="Met", profile={"email": "a@example.com"})
+
+
+@pytest.mark.parametrize("fault", [{"drop": "before"}, {"status": 503}], ids=["dropped", "failed"])
+def test_what_nobody_can_find_out_is_said_at_once_and_one_clear_sends_it_again(sandbox: SandboxServer, fault: dict[str, Any]) -> None:
     store = Store()
-    event = KlaviyoCreateEventOperator(task_id="event", metric="Met", profile={"email": "a@example.com"})
-    sandbox.fail(method="POST", path="/api/events", drop="before")
-    with pytest.raises(KlaviyoUnanswered):
-        event.execute(context(store))
-    for _ in range(2):
-        with pytest.raises(KlaviyoInDoubt):
-            event.execute(context(store))
+    sandbox.fail(method="POST", path="/api/events", **fault)
+    with pytest.raises(KlaviyoInDoubt, match="clear this task to send it again"):
+        met().execute(context(store, max_tries=0))
     assert sandbox.klaviyo.counts()["events"] == 0
-    event.execute(context(store, max_tries=5))
+    met().execute(context(store, max_tries=1))
     assert sandbox.klaviyo.counts()["events"] == 1
+
+
+def test_a_try_that_a_user_insists_on_does_not_send_it_again(sandbox: SandboxServer) -> None:
+    store = Store()
+    sandbox.fail(method="POST", path="/api/events", drop="after")
+    for _ in range(3):
+        with pytest.raises(KlaviyoInDoubt):
+            met().execute(context(store))
+    assert sandbox.klaviyo.requests["POST /api/events"] == 1
+
+
+def test_a_worker_that_died_leaves_a_doubt_that_the_next_try_tells(sandbox: SandboxServer) -> None:
+    class Killed(BaseException):
+        """No handler of ours sees it."""
+
+    class Dies(KlaviyoCreateEventOperator):
+        """Its worker dies when the request has left."""
+
+        def send(self, klaviyo: Any, request: Any, journal: Any) -> Any:
+            class Dead:
+                """A session that is cut."""
+
+                def send(self, request: Any) -> Any:
+                    klaviyo.send(request)
+                    raise Killed
+
+            return super().send(Dead() if request.method == "POST" else klaviyo, request, journal)  # type: ignore[arg-type]
+
+    store = Store()
+    with pytest.raises(Killed):
+        Dies(task_id="event", metric="Met", profile={"email": "a@example.com"}).execute(context(store))
+    with pytest.raises(KlaviyoInDoubt):
+        met().execute(context(store))
+    assert sandbox.klaviyo.requests["POST /api/events"] == 1
 
 
 def test_a_refusal_leaves_no_doubt(sandbox: SandboxServer) -> None:
@@ -144,7 +163,10 @@ def test_a_superseded_try_sends_nothing(sandbox: SandboxServer) -> None:
 def test_the_journal_holds_no_more_than_it_needs(sandbox: SandboxServer) -> None:
     store = Store()
     made = vip().execute(context(store))
-    assert store[KEY] == {"epoch": 2, "closed": True, "record": {"there": [], "done": {"type": "list", "id": made["id"]}}}
+    record = store[KEY].pop("record")
+    assert store[KEY] == {"epoch": 2, "closed": True}
+    assert len(record.pop("request")) == 16
+    assert record == {"there": [], "done": {"type": "list", "id": made["id"]}}
 
 
 def test_reading_leaves_no_trace_in_the_store(sandbox: SandboxServer) -> None:

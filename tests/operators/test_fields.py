@@ -36,13 +36,14 @@ class Greet(KlaviyoOperator):
     tags: Sequence[str] | None = None
     size: Literal["S", "L"] = "S"
     who: Personal[Mapping[str, Any] | None] = None
+    about: Personal[str | None] = None
     html: Verbatim[str | None] = None
     shape: Callable[[str], str] | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the fields."""
         shown = {"name": self.name, "times": self.times, "loud": self.loud, "tags": self.tags, "size": self.size, "html": self.html}
-        return {**shown, "who": self.who and dict(self.who)}
+        return {**shown, "who": self.who and dict(self.who), "about": self.about and f"{self.about}"}
 
 
 class Waves(Greet):
@@ -84,7 +85,7 @@ def returned(run: DagRun, task_id: str, map_index: int = -1) -> Any:
 def test_the_constructor_has_a_true_signature() -> None:
     parameters = inspect.signature(Waves).parameters
     assert [*parameters] == [
-        *("hand", "name", "times", "loud", "tags", "size", "who", "html", "shape"),
+        *("hand", "name", "times", "loud", "tags", "size", "who", "about", "html", "shape"),
         *("klaviyo_conn_id", "retry_policy", "kwargs"),
     ]
     assert parameters["name"].default is inspect.Parameter.empty
@@ -93,7 +94,7 @@ def test_the_constructor_has_a_true_signature() -> None:
 
 
 def test_every_field_is_templated_but_callables_and_verbatim_ones() -> None:
-    assert Waves.template_fields == ("hand", "name", "times", "loud", "tags", "size", "who", "klaviyo_conn_id")
+    assert Waves.template_fields == ("hand", "name", "times", "loud", "tags", "size", "who", "about", "klaviyo_conn_id")
 
 
 def test_a_missing_and_a_misspelt_field_are_refused() -> None:
@@ -157,14 +158,29 @@ def test_rendered_values_come_in_their_type(run_dag: Callable[..., DagRun]) -> N
         "size": "L",
         "html": "{{ first_name }}",
         "who": {"first_name": "1"},
+        "about": None,
     }
 
 
 def test_what_jinja_finds_nothing_for_is_none_where_it_may_be(run_dag: Callable[..., DagRun]) -> None:
     with dag(params={"page": None}) as made:
-        Greet(task_id="greet", name="{{ params.page }}", loud="{{ params.page }}", who="{{ params.page }}")  # type: ignore[arg-type]
-    read = returned(run_dag(made), "greet")
-    assert (read["name"], read["loud"], read["who"]) == ("None", None, None)
+        Greet(task_id="greet", name="None", loud="{{ params.page }}", who={"first_name": "{{ params.page }}", "title": "None"})  # type: ignore[arg-type]
+        Greet.partial(task_id="many", who={"title": "{{ params.page }}"}).expand(name=["None"])
+    run = run_dag(made)
+    read, mapped = returned(run, "greet"), returned(run, "many", 0)
+    assert (read["name"], read["loud"], read["who"]) == ("None", None, {"first_name": None, "title": "None"})
+    assert (mapped["name"], mapped["who"]) == ("None", {"title": None})
+
+
+def test_what_jinja_finds_nothing_for_is_refused_where_something_is_needed(
+    run_dag: Callable[..., DagRun], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with dag(params={"page": None}) as made:
+        Greet(task_id="greet", name="{{ params.page }}", retries=3)
+    instance = run_dag(made).get_task_instance("greet")
+    assert instance is not None
+    assert (instance.state, instance.try_number) == ("failed", 1)
+    assert "Greet 'greet': name must be str, nothing is not" in capsys.readouterr().out
 
 
 def test_mapped_tasks_are_coerced_too(run_dag: Callable[..., DagRun]) -> None:
@@ -205,14 +221,30 @@ def test_people_do_not_stand_in_rendered_fields(run_dag: Callable[..., DagRun]) 
     from sqlalchemy import select
 
     with dag() as made:
-        Greet(task_id="greet", name="Ann", who={"email": "jane@" + "{{ 'example.com' }}"})
+        Greet(task_id="greet", name="Ann", who={"email": "jane@" + "{{ 'example.com' }}"}, about="{{ 'ja' ~ 'ne' }}")
     run = run_dag(made)
     assert returned(run, "greet")["who"] == {"email": "jane@example.com"}
+    assert returned(run, "greet")["about"] == "jane"
     query = select(RenderedTaskInstanceFields).where(RenderedTaskInstanceFields.run_id == run.run_id)
     with create_session() as session:
         (rendered,) = (each.rendered_fields for each in session.scalars(query))
     assert rendered["who"] == "<1 fields, not shown>"
+    assert rendered["about"] == "<text of 4 characters, not shown>"
     assert rendered["name"] == "Ann"
+
+
+def test_people_do_not_stand_in_the_log_of_a_template_that_fails(
+    run_dag: Callable[..., DagRun], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with dag() as made:
+        Greet(task_id="greet", name="Ann", who={"email": "jane@example.com", "title": "{{ nosuch.thing }}"})
+    instance = run_dag(made).get_task_instance("greet")
+    assert instance is not None
+    assert instance.state == "failed"
+    said = capsys.readouterr().out + caplog.text
+    assert "<template, not shown>" in said
+    assert "'nosuch' is undefined" in said
+    assert "jane@example.com" not in said
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,11 @@ from airflow_provider_klaviyo.shopify.settings import ShopifySettings
 COMMAND = [sys.executable, "-m", "airflow_provider_klaviyo.sandbox.cli"]
 
 
-@pytest.mark.parametrize(("how", "host"), [(signal.SIGINT, "127.0.0.1"), (signal.SIGTERM, "0.0.0.0")])
+@pytest.mark.parametrize(("how", "host"), [(signal.SIGINT, "127.0.0.1"), (signal.SIGTERM, "0.0.0.0")])  # noqa: S104 - in a container
 def test_serves_until_it_is_stopped(how: signal.Signals, host: str) -> None:
-    with subprocess.Popen([*COMMAND, "serve", "--host", host, "--port", "0", "--limits", "off"], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*COMMAND, "serve", "--host", host, "--port", "0", "--limits", "off"], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         said = "".join(iter(process.stdout.readline, "Stop with Ctrl+C.\n"))
         exported = {name: json.loads(value) for name, value in re.findall(r"^export (\w+)='(.+)'$", said, re.MULTILINE)}

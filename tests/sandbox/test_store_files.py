@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from airflow_provider_klaviyo.sandbox.shopify.store import Store, encoded
+from airflow_provider_klaviyo.shopify.queries import orders
 from tests.sandbox.shopify_client import Json, Shop, serve, shared
 
 if TYPE_CHECKING:
@@ -45,6 +46,17 @@ def test_what_the_files_do_not_hold_fails_by_name_and_is_never_null(tmp_path: Pa
         (error,) = shop.ask("{ customers(first: 1, sortKey: CREATED_AT) { nodes { id } } }")["errors"]
         assert "`createdAt`" in error["message"]
         assert shop.bulk("{ customers { edges { node { locale } } } }")["status"] == "FAILED"
+
+
+def test_an_orders_customer_is_the_one_of_the_customers_file(tmp_path: Path) -> None:
+    """An order's row holds as much of the customer as its query asked for; Shopify tells of both the same."""
+    email = {"emailAddress": "ada@example.com", "validFormat": False}
+    ordered = ORDER | {"customer": {"id": CUSTOMER["id"], "defaultEmailAddress": {"emailAddress": "old@example.com"}}}
+    query = (
+        "{ orders(sortKey: UPDATED_AT) { edges { node { id customer { firstName defaultEmailAddress { emailAddress validFormat } } } } } }"
+    )
+    with serve(_folder(tmp_path, [CUSTOMER | {"defaultEmailAddress": email}], [ordered])) as shop:
+        assert shop.rows(query) == [{"id": ORDER["id"], "customer": {"firstName": "Ada", "defaultEmailAddress": email}}]
 
 
 def test_a_line_without_its_order_is_refused(tmp_path: Path) -> None:
@@ -87,6 +99,18 @@ def test_a_full_bulk_query_gives_back_every_stored_byte(real: Shop) -> None:
         stored = gzip.decompress(shared("data", "store", f"{file}.jsonl.gz").read_bytes()).splitlines()
         assert ended["objectCount"] == str(len(stored))
         assert sorted(httpx.get(ended["url"], timeout=60).content.splitlines()) == sorted(stored)
+
+
+def test_its_orders_tell_of_their_customers_what_the_customers_file_does(real: Shop) -> None:
+    """Our own query asks more of a customer than the one the files were made by."""
+    with gzip.open(shared("data", "store", "customers.jsonl.gz")) as lines:
+        emails = {row["id"]: row["defaultEmailAddress"] for row in map(json.loads, lines)}
+    buyers = [row["customer"] for row in real.rows(orders().document) if row.get("customer")]
+    assert len(buyers) == 25162 - _expected()["orders"]["customer_null"]
+    shown = ("emailAddress", "validFormat", "marketingState")
+    for buyer in buyers:
+        held = emails[buyer["id"]]
+        assert buyer["defaultEmailAddress"] == (held and {name: held[name] for name in shown})
 
 
 def test_its_windows(real: Shop) -> None:

@@ -83,6 +83,13 @@ def test_customers_without_an_identifier(store: Store) -> None:
         assert row["defaultPhoneNumber"]["phoneNumber"].startswith("+1")
 
 
+def test_who_was_erased_still_has_an_address(store: Store) -> None:
+    """Shopify's erasure shows in the state of a channel; nothing may be sent though there is something to send."""
+    for row in _of(store, "erased"):
+        assert row["defaultEmailAddress"]["emailAddress"]
+        assert row["defaultPhoneNumber"]["smsMarketingConsent"]["state"] == "REDACTED"
+
+
 def test_texts_that_ask_for_trouble(store: Store) -> None:
     assert {row["firstName"] for row in _of(store, "template_tags")} == {"{{ first_name }}"}
     assert all('says "hello"' in row["tags"] for row in _of(store, "quoted_tags"))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,15 +41,17 @@ Wait = Callable[..., Outcome]
 def wait(request: pytest.FixtureRequest, run_dag: Callable[..., DagRun], capsys: pytest.CaptureFixture[str]) -> Wait:
     """Return a function that waits for a job in one mode after the other."""
 
-    def wait_for(job_id: str, **fields: Any) -> Outcome:
+    def wait_for(job_id: str, sensor: type[KlaviyoJobSensor] = KlaviyoJobSensor, **fields: Any) -> Outcome:
         with DAG("wait", schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)) as dag:
             arguments = {"job_id": job_id, "poke_interval": 0.05, "timeout": 30, "retries": 2, "retry_delay": 0, **request.param, **fields}
-            KlaviyoJobSensor(task_id="it", **arguments)
+            sensor(task_id="it", **arguments)
         instance = run_dag(dag).get_task_instance("it")
         assert instance is not None
         said = capsys.readouterr().out
         errors = [
-            line for line in said.splitlines() if line.startswith(("airflow_provider_klaviyo.api.errors.", "airflow.sdk.exceptions."))
+            line
+            for line in said.splitlines()
+            if re.match(r"(airflow_provider_klaviyo\.api\.errors\.|airflow\.sdk\.exceptions\.)?\w+: ", line)
         ]
         returned = instance.xcom_pull(task_ids="it") if instance.state == "success" else None
         return Outcome(str(instance.state), instance.try_number, returned, errors[-1] if errors else "")
@@ -152,6 +155,47 @@ def test_an_outage_is_waited_out(sandbox: SandboxServer, wait: Wait, monkeypatch
     fault = sandbox.fail(path="/api/profile-bulk-import-jobs", status=503, times=3)
     done = wait(job_id)
     assert (done.state, done.tries, fault.hits) == ("success", 1, 3)
+
+
+def test_time_is_up_and_never_fail_skips(sandbox: SandboxServer, wait: Wait) -> None:
+    sandbox.klaviyo.behaviour.job_seconds = 600
+    late = wait(start(), timeout=0.2, never_fail=True)
+    assert (late.state, late.tries) == ("skipped", 1)
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_an_answer_of_a_strange_form_fails_in_every_mode(sandbox: SandboxServer, wait: Wait, looks: int) -> None:
+    sandbox.klaviyo.behaviour.job_seconds = 600
+    sandbox.fail(path="/api/profile-bulk-import-jobs/", status=200, body={"data": {}}, times=99, skip=looks)
+    failed = wait(start(), retries=0, soft_fail=True)
+    assert failed.state == "failed", "soft_fail is about time"
+    assert "what is no job" in failed.error
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_a_connection_that_is_not_there_fails_in_every_mode(sandbox: SandboxServer, wait: Wait, looks: int) -> None:
+    """It is taken away before the first look, or after it."""
+    looked = 0
+
+    class Forgetful(KlaviyoJobSensor):
+        """Its connection goes after some looks."""
+
+        def poke(self, context: Any) -> Any:
+            nonlocal looked
+            self._forget()
+            found = super().poke(context)
+            looked += 1
+            self._forget()
+            return found
+
+        def _forget(self) -> None:
+            if looked >= looks:
+                self.klaviyo_conn_id = "nosuch"
+
+    sandbox.klaviyo.behaviour.job_seconds = 600
+    failed = wait(start(), sensor=Forgetful, retries=1, soft_fail=True)
+    assert (failed.state, failed.tries) == ("failed", 2)
+    assert "The conn_id `nosuch` isn't defined" in failed.error
 
 
 def test_never_fail_skips(sandbox: SandboxServer, wait: Wait) -> None:

@@ -120,8 +120,8 @@ def order(line: Callable[..., Node]) -> Node:
         "totalRefundedSet": _money("0.0"),
         "customer": {
             "id": "gid://shopify/Customer/9",
-            "defaultEmailAddress": {"emailAddress": "Zoe@Example.com"},
-            "defaultPhoneNumber": {"phoneNumber": "+16134505293"},
+            "defaultEmailAddress": {"emailAddress": "Zoe@Example.com", "validFormat": True, "marketingState": "SUBSCRIBED"},
+            "defaultPhoneNumber": {"phoneNumber": "+16134505293", "smsMarketingConsent": {"state": "NEVER_SUBSCRIBED"}},
         },
         "billingAddress": {"firstName": "Zoe", "lastName": "", "city": "Ottawa", "countryCodeV2": "CA"},
         "shippingAddress": None,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_klaviyo.shopify import mapping
+from airflow_provider_klaviyo.shopify.errors import ShopifyConfigError
 from airflow_provider_klaviyo.shopify.mapping import Mapped, Metric, Reason, Unmapped
 
 Node = dict[str, Any]
@@ -111,6 +112,11 @@ def test_cents_do_not_drift(order: Node, line: Make, money: Make) -> None:
         ({"email": None, "customer": {"defaultPhoneNumber": {"phoneNumber": "+16134505293"}}}, {"phone_number": "+16134505293"}),
         ({"email": "", "customer": None}, {"phone_number": "+4915112345678"}),
         ({"email": "jésus@exämple.com ", "customer": None}, {"email": "jésus@exämple.com"}),
+        ({"email": "zoe@example", "customer": None}, {"phone_number": "+4915112345678"}),
+        (
+            {"email": ".zoe@example.com", "customer": {"defaultEmailAddress": {"emailAddress": "zoe@example.c"}}},
+            {"phone_number": "+4915112345678"},
+        ),
     ],
 )
 def test_the_person_is_told_by_one_identifier(order: Node, changes: Node, profile: Node) -> None:
@@ -122,6 +128,44 @@ def test_an_order_of_nobody_gives_no_events_but_says_which(order: Node) -> None:
     found = list(mapping.events(nobody))
     assert [each.key for each in found] == ["Placed Order/1", "Ordered Product/1:10", "Ordered Product/1:11"]
     assert {each.code for each in found if isinstance(each, Unmapped)} == {Reason.NO_IDENTIFIER}
+
+
+@pytest.mark.parametrize(
+    ("given", "profile"),
+    [
+        ("other@example.com", {"email": "other@example.com"}),
+        (" ZOE@example.com", {"phone_number": "+16134505293"}),
+        ("zoe@example", {"phone_number": "+16134505293"}),
+        (None, {"phone_number": "+16134505293"}),
+    ],
+)
+def test_an_address_that_shopify_calls_malformed_is_not_used_from_the_order_either(order: Node, given: str | None, profile: Node) -> None:
+    order["customer"]["defaultEmailAddress"]["validFormat"] = False
+    assert the({**order, "email": given}, Metric.PLACED)["profile"] == profile
+
+
+def test_an_order_with_no_more_than_a_malformed_address_says_so(order: Node) -> None:
+    order["customer"] |= {"defaultEmailAddress": {"emailAddress": "zoe@example.com", "validFormat": False}, "defaultPhoneNumber": None}
+    for given, customer in (("zoe@example.com", order["customer"]), ("zoe@example", None)):
+        found = list(mapping.events({**order, "email": given, "phone": None, "customer": customer}))
+        assert {each.code for each in found if isinstance(each, Unmapped)} == {Reason.MALFORMED_EMAIL}
+        assert len(found) == 3
+        assert "example" not in str(found)
+
+
+@pytest.mark.parametrize("channel", [("defaultEmailAddress", "marketingState"), ("defaultPhoneNumber", "smsMarketingConsent", "state")])
+@pytest.mark.parametrize("test", [False, True])
+def test_who_was_erased_on_one_channel_is_in_no_event(order: Node, channel: tuple[str, ...], test: bool) -> None:
+    """Neither by the customer's other channel nor by what the order itself still says."""
+    *path, last = channel
+    place = order["customer"]
+    for name in path:
+        place = place[name]
+    place[last] = "REDACTED"
+    found = list(mapping.events({**order, "test": test}))
+    assert [each.key for each in found] == ["Placed Order/1", "Ordered Product/1:10", "Ordered Product/1:11"]
+    assert {each.code for each in found if isinstance(each, Unmapped)} == {Reason.ERASED}
+    assert not any(isinstance(each, Mapped) for each in found)
 
 
 def test_a_test_order_gives_none_either(order: Node, money: Make) -> None:
@@ -241,9 +285,11 @@ def test_several_shops_and_other_names(order: Node) -> None:
     assert events["Canceled Order/eu:1"]["metric"] == "Canceled Order"
 
 
-def test_a_metric_nobody_knows_is_refused(order: Node) -> None:
-    with pytest.raises(ValueError, match="Paced Order"):
-        list(mapping.events(order, metrics=["Paced Order"]))
+@pytest.mark.parametrize("options", [{"metrics": ["Paced Order"]}, {"names": {"Paced Order": "Order placed"}}])
+def test_a_metric_nobody_knows_is_refused_before_the_first_event(order: Node, options: Node) -> None:
+    with pytest.raises(ShopifyConfigError, match=r"'Paced Order' .* 'Placed Order', 'Ordered Product'") as refusal:
+        mapping.events(order, **options)
+    assert refusal.value.permanent
 
 
 def test_notes_stay_in_the_shop_and_the_order_stays_as_it_was(order: Node) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_klaviyo.loading.checks import Check, Invalid
 from airflow_provider_klaviyo.shopify import mapping
 from airflow_provider_klaviyo.shopify.mapping import Mapped, Reason, Unmapped
 
@@ -76,6 +77,7 @@ def test_nobody_to_be_found(customer: Node) -> None:
         {"emailAddress": "zoe@example", "validFormat": True},
         {"emailAddress": "zoe at example.com", "validFormat": None},
         {"emailAddress": "a@example.com, b@example.com", "validFormat": True},
+        {"emailAddress": ".zoe@example.com", "validFormat": True},
     ],
 )
 def test_a_malformed_address_is_not_sent(customer: Node, address: Node) -> None:
@@ -90,11 +92,11 @@ def test_a_national_number_identifies_nobody(customer: Node, number: str | None)
     assert "phone_number" not in data({**customer, "defaultPhoneNumber": {"phoneNumber": number}})
 
 
-def test_who_was_erased_is_not_sent(customer: Node) -> None:
-    customer["defaultEmailAddress"]["marketingState"] = customer["defaultPhoneNumber"]["smsMarketingConsent"]["state"] = "REDACTED"
-    mapped = mapping.profile(customer)
-    assert isinstance(mapped, Unmapped)
-    assert mapped.code is Reason.NO_IDENTIFIER
+@pytest.mark.parametrize(("email", "sms"), [("REDACTED", "SUBSCRIBED"), ("SUBSCRIBED", "REDACTED"), ("REDACTED", "REDACTED")])
+def test_who_was_erased_on_one_channel_is_not_sent_by_the_other(customer: Node, email: str, sms: str) -> None:
+    customer["defaultEmailAddress"]["marketingState"] = email
+    customer["defaultPhoneNumber"]["smsMarketingConsent"]["state"] = sms
+    assert mapping.profile(customer) == Unmapped("9", Reason.ERASED, "Shopify erased this person's data")
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,51 @@ def test_no_blanks_and_no_notes(customer: Node) -> None:
     assert found["properties"]["Shopify Number of Orders"] == 0
     assert found["properties"]["Locale"] == "en"
     assert "rings" not in str(found)
+
+
+ADDRESSES = [
+    "jésus16@exämple.com",
+    "O'Brien+shop@sub.example.co.uk",
+    "zoe@example",
+    "zoe@example.c",
+    "zoe@example.123",
+    "zoe@-example.com",
+    "zoe@example..com",
+    ".zoe@example.com",
+    "zoe..b@example.com",
+    'zoe"b@example.com',
+    "İ@İ.com",
+    f"{'z' * 64}@example.com",
+    f"{'z' * 65}@example.com",
+    f"zoe@{'e' * 250}.com",
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("number", [None, "+16134505293", "+٦١٣٤٥٠٥٢٩٣", "+1613450529300000"])
+def test_what_is_sent_passes_the_check_of_the_load_and_what_is_not_would_not(customer: Node, address: str, number: str | None) -> None:
+    given = {"email": address.lower(), "phone_number": number}
+    fits = Check()
+    try:
+        expected = fits.profile(given)
+    except Invalid:
+        expected = {}
+    mapped = mapping.profile(
+        customer | {"defaultEmailAddress": {"emailAddress": address, "validFormat": True}, "defaultPhoneNumber": {"phoneNumber": number}}
+    )
+    sent = mapped.data if isinstance(mapped, Mapped) else {}
+    assert {name: sent[name] for name in given if name in sent} == {name: value for name, value in expected.items() if value is not None}
+    if isinstance(mapped, Unmapped):
+        assert mapped.code is Reason.MALFORMED_EMAIL
+
+
+def test_the_last_tag_goes_too_and_nothing_bought_is_a_number(customer: Node) -> None:
+    """What is left out stays in Klaviyo as it was: a tag that was taken off would stay for ever."""
+    customer |= {"tags": [], "numberOfOrders": "0", "amountSpent": {"amount": "0.0", "currencyCode": "USD"}}
+    row = data(customer)
+    properties = row["properties"]
+    assert [properties[f"Shopify {name}"] for name in ("Tags", "Number of Orders", "Amount Spent")] == [[], 0, 0.0]
+    assert Check().profile(row)["properties"] == properties
 
 
 def test_template_tags_reach_klaviyo_as_they_are(customer: Node) -> None:

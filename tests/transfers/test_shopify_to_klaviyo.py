@@ -184,6 +184,7 @@ def test_a_try_that_dies_at_any_write_resumes(shop: SandboxServer, folders: Json
         try:
             to_the_end(operator, mine, store, deferrable=deferrable)
         except Killed:
+            store.revive()
             assert to_the_end(operator, mine, store, deferrable=deferrable) == expected
         assert held(shop) == leaves
         assert bulk_queries(shop) - before <= 2  # one whose start was not written down may run once more

@@ -107,6 +107,56 @@ def test_a_connection_that_cannot_work_is_an_error(sandbox: SandboxServer, monke
         settled(fired(trigger(ids)))
 
 
+def test_a_connection_that_is_not_there_is_told_and_does_not_crash(sandbox: SandboxServer) -> None:
+    with pytest.raises(RuntimeError, match=r"AirflowNotFoundException.*nosuch"):
+        settled(fired(trigger(["J"], klaviyo_conn_id="nosuch")))
+
+
+def test_an_answer_of_a_strange_form_is_told_and_does_not_crash(sandbox: SandboxServer) -> None:
+    ids = start(6)
+    sandbox.fail(path="/api/profile-bulk-import-jobs$", status=200, body={"data": ["jane@example.com"]})
+    event = fired(trigger(ids))
+    with pytest.raises(TypeError, match="string indices"):
+        settled(event)
+    assert "jane@" not in str(event)
+
+
+def test_people_in_an_error_do_not_stand_in_the_event(sandbox: SandboxServer) -> None:
+    ids = start(1)
+    said = {"errors": [{"code": "invalid", "detail": "jane@example.com has +49301234567 and the key pk_sandbox"}]}
+    sandbox.fail(path="/api/profile-bulk-import-jobs", status=400, body=said)
+    event = str(fired(trigger(ids)))
+    assert "answered 400" in event or "'status': 400" in event
+    assert not any(each in event for each in ("jane@", "+4930", "pk_sandbox"))
+
+
+def test_a_look_that_hangs_is_cut_when_the_time_is_up(sandbox: SandboxServer) -> None:
+    class Hasty(KlaviyoJobTrigger):
+        """The last look may take hardly any time."""
+
+        last_look = 0.3
+
+    ids = start(1)
+    sandbox.fail(path="/api/profile-bulk-import-jobs", status=429, headers={"Retry-After": "60"})
+    began = time.monotonic()
+    hasty = Hasty(kind="profile-bulk-import", job_ids=ids, interval=0.02, deadline=time.time() + 0.2)
+
+    async def first() -> TriggerEvent:
+        return await anext(hasty.run())
+
+    with pytest.raises(TimeoutError, match="1 of 1 jobs"):
+        settled(asyncio.run(first()).payload)
+    assert time.monotonic() - began < 5
+
+
+def test_airflow_is_more_patient_than_the_trigger() -> None:
+    late = trigger(["J"], deadline=time.time() + 100, interval=600)
+    assert late.patience is not None
+    assert late.patience > 100 + late.last_look + 30
+    assert trigger(["J"], deadline=time.time() - 100).patience > late.last_look + 30  # type: ignore[operator]
+    assert trigger(["J"]).patience is None
+
+
 def test_the_time_is_kept(sandbox: SandboxServer) -> None:
     sandbox.klaviyo.behaviour.job_seconds = 600
     ids = start(1)

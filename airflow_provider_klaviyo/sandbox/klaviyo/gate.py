@@ -58,11 +58,13 @@ def check_revision(incoming: Incoming) -> None:
     """
     Let a live revision through, and any other unless the client opted out of falling forward.
 
-    :raises Refused: 410.
+    :raises Refused: 400 where none is named, 410.
     """
-    revision = incoming.headers.get("revision", "")
+    revision = incoming.headers.get("revision", "").strip()
+    if not revision:
+        raise invalid("The header `revision` is required.", "/data/")
     if revision.removesuffix(".pre") not in REVISIONS and OPT_OUT in incoming.headers:
-        detail = f"The API revision {revision or '(none)'} is retired or unknown."
+        detail = f"The API revision {revision} is retired or unknown."
         raise Refused(410, "revision_retired", Problem(detail, "/data/"))
 
 

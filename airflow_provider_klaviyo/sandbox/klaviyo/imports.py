@@ -36,7 +36,7 @@ def _carry_out(state: KlaviyoState, job_id: str, lists: list[str], rows: list[Js
         problem = _problem(at, row, plan)
         if problem is None:
             try:
-                done.append(people.upsert(state.db, row, now)[0])
+                done.append(people.upsert(state, row, now)[0])
             except people.Conflict as conflict:
                 detail = "A profile already exists with one of these identifiers."
                 problem = Problem(

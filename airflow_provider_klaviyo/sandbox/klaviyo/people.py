@@ -6,10 +6,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_klaviyo.sandbox.klaviyo.checks import compact
 from airflow_provider_klaviyo.sandbox.klaviyo.database import ulid
+
+if TYPE_CHECKING:
+    from airflow_provider_klaviyo.sandbox.klaviyo.state import KlaviyoState
 
 Row = dict[str, Any]
 COLUMNS = ("email", "phone_number", "external_id", "anonymous_id")  # in this order one of them decides who it is
@@ -48,7 +51,7 @@ def holders(db: sqlite3.Connection, named: Mapping[str, str | None]) -> dict[str
     return {name: row[0] for name, row in found.items() if row}
 
 
-def create(db: sqlite3.Connection, row: Row, now: int) -> str:
+def create(state: KlaviyoState, row: Row, now: int) -> str:
     """
     Make a profile.
 
@@ -56,15 +59,16 @@ def create(db: sqlite3.Connection, row: Row, now: int) -> str:
     :raises Conflict: An identifier is taken.
     """
     named = identifiers(row["attributes"])
-    for name, holder in holders(db, named).items():
+    for name, holder in holders(state.db, named).items():
         raise Conflict(name, holder)
-    return _insert(db, named, row, now)
+    return _insert(state, named, row, now)
 
 
-def upsert(db: sqlite3.Connection, row: Row, now: int, *, lenient: bool = False) -> tuple[str, bool]:
+def upsert(state: KlaviyoState, row: Row, now: int, *, lenient: bool = False) -> tuple[str, bool]:
     """
     Change the profile that has the identifiers, or make one.
 
+    :param state: The account.
     :param row: A resource object that passed the checks.
     :param now: Microseconds since 1970.
     :param lenient: Leave identifiers that belong to somebody else, as events do, where otherwise there is a conflict.
@@ -73,45 +77,45 @@ def upsert(db: sqlite3.Connection, row: Row, now: int, *, lenient: bool = False)
     :raises Unknown: No profile has the row's id.
     """
     named = identifiers(row["attributes"])
-    held = holders(db, named)
+    held = holders(state.db, named)
     given = row.get("id")
-    if given and not db.execute("SELECT 1 FROM profiles WHERE id = ?", (given,)).fetchone():
+    if given and not state.db.execute("SELECT 1 FROM profiles WHERE id = ?", (given,)).fetchone():
         raise Unknown(given)
     chosen = given or next((held[name] for name in COLUMNS if name in held), None)
     if chosen is None:
-        return _insert(db, named, row, now), True
+        return _insert(state, named, row, now), True
     foreign = [(name, holder) for name, holder in held.items() if holder != chosen]
     if foreign and not lenient:
         raise Conflict(*foreign[0])
-    update(db, chosen, {**row, "attributes": {k: v for k, v in row["attributes"].items() if k not in dict(foreign)}}, now)
+    update(state, chosen, {**row, "attributes": {k: v for k, v in row["attributes"].items() if k not in dict(foreign)}}, now)
     return chosen, False
 
 
-def update(db: sqlite3.Connection, profile_id: str, row: Row, now: int) -> None:
+def update(state: KlaviyoState, profile_id: str, row: Row, now: int) -> None:
     """
     Change a profile: what is absent stays, what is null goes.
 
     :raises Conflict: An identifier belongs to another profile.
     :raises Unknown: No profile has the id.
     """
-    found = db.execute(
+    found = state.db.execute(
         "SELECT email, phone_number, external_id, anonymous_id, attributes FROM profiles WHERE id = ?", (profile_id,)
     ).fetchone()
     if found is None:
         raise Unknown(profile_id)
     named = identifiers(row["attributes"])
-    for name, holder in holders(db, named).items():
+    for name, holder in holders(state.db, named).items():
         if holder != profile_id:
             raise Conflict(name, holder)
     kept = {**dict(zip(COLUMNS, found[:4], strict=True)), **named}
-    attributes = merged(json.loads(found[4]), row)
-    db.execute(
+    attributes = merged(json.loads(found[4]), row, state.behaviour.appended_again)
+    state.db.execute(
         "UPDATE profiles SET email = ?, phone_number = ?, external_id = ?, anonymous_id = ?, updated = ?, attributes = ? WHERE id = ?",
         (*(kept[name] for name in COLUMNS), now, compact(attributes), profile_id),
     )
 
 
-def merged(old: Row, row: Row) -> Row:
+def merged(old: Row, row: Row, appended_again: Literal["add", "drop"]) -> Row:
     """Return the attributes after a change, identifiers apart."""
     given = row["attributes"]
     new = {**old, **{name: given[name] for name in PLAIN if name in given}}
@@ -120,15 +124,15 @@ def merged(old: Row, row: Row) -> Row:
     if "properties" in given:
         new["properties"] = {**old.get("properties", {}), **given["properties"]}
     if patch := (row.get("meta") or {}).get("patch_properties"):
-        new["properties"] = _patched(new.get("properties", {}), patch)
+        new["properties"] = _patched(new.get("properties", {}), patch, appended_again)
     return new
 
 
-def _patched(properties: Row, patch: Row) -> Row:
+def _patched(properties: Row, patch: Row, appended_again: Literal["add", "drop"]) -> Row:
     new = dict(properties)
     for name, value in (patch.get("append") or {}).items():
         kept = _as_list(new.get(name))
-        new[name] = kept + [each for each in _as_list(value) if each not in kept]
+        new[name] = kept + [each for each in _as_list(value) if appended_again == "add" or each not in kept]
     for name, value in (patch.get("unappend") or {}).items():
         if name in new:
             new[name] = [each for each in _as_list(new[name]) if each not in _as_list(value)]
@@ -141,10 +145,11 @@ def _as_list(value: Any) -> list[Any]:
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
-def _insert(db: sqlite3.Connection, named: Mapping[str, str | None], row: Row, now: int) -> str:
+def _insert(state: KlaviyoState, named: Mapping[str, str | None], row: Row, now: int) -> str:
     profile_id = ulid(now)
-    db.execute(
+    attributes = merged({}, row, state.behaviour.appended_again)
+    state.db.execute(
         "INSERT INTO profiles VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?)",
-        (profile_id, *(named.get(name) for name in COLUMNS), now, now, compact(merged({}, row))),
+        (profile_id, *(named.get(name) for name in COLUMNS), now, now, compact(attributes)),
     )
     return profile_id

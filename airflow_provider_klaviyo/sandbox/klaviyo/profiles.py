@@ -63,7 +63,7 @@ def create_profile(call: Call) -> Answer:
     row = _body(call, meta=False)
     try:
         with call.state.transaction():
-            profile_id = people.create(call.state.db, row, call.state.now())
+            profile_id = people.create(call.state, row, call.state.now())
     except people.Conflict as conflict:
         raise _duplicate(conflict) from None
     return Answer(201, call.document(views.profile(call, views.load_profile(call, profile_id), written=True)))
@@ -75,7 +75,7 @@ def create_or_update_profile(call: Call) -> Answer:
     row = _body(call)
     try:
         with call.state.transaction():
-            profile_id, made = people.upsert(call.state.db, row, call.state.now())
+            profile_id, made = people.upsert(call.state, row, call.state.now())
     except people.Conflict as conflict:
         raise _duplicate(conflict) from None
     except people.Unknown:
@@ -92,7 +92,7 @@ def update_profile(call: Call) -> Answer:
     views.load_profile(call, call.ids[0])
     try:
         with call.state.transaction():
-            people.update(call.state.db, call.ids[0], row, call.state.now())
+            people.update(call.state, call.ids[0], row, call.state.now())
     except people.Conflict as conflict:
         raise _duplicate(conflict) from None
     return Answer(200, call.document(views.profile(call, views.load_profile(call, call.ids[0]), written=True)))

@@ -39,7 +39,7 @@ class Recorder:
         if not row["attributes"].keys() - OWN and "meta" not in row and (known := self._only(row)):
             return known
         try:
-            return people.upsert(self.db, row, self.now, lenient=True)[0]
+            return people.upsert(self.state, row, self.now, lenient=True)[0]
         except people.Unknown:
             raise not_found(f"A profile with id {row['id']} does not exist. ({where}/id)") from None
 

@@ -31,6 +31,7 @@ class Behaviour:
     :param limits: Whether the documented rate limits hold.
     :param job_seconds: How long an import job takes.
     :param reused_unique_id: What a bulk request gets whose event was sent before: the event is dropped in silence, or the request refused.
+    :param appended_again: What becomes of a value that is appended to a list which holds it.
     :param late_checks: Attributes of profiles that are not checked at the request, so that a bad one is an import error after the job.
     :param unwelcome: E-mail addresses that are refused although nothing can be seen to be wrong with them: not all of Klaviyo's rules are known.
     :param pointers: How much of what is wrong with a body is told.
@@ -44,6 +45,7 @@ class Behaviour:
     limits: Literal["documented", "off"] = "documented"
     job_seconds: float = 2.0
     reused_unique_id: Literal["drop", "refuse"] = "drop"
+    appended_again: Literal["add", "drop"] = "add"
     late_checks: frozenset[str] = frozenset()
     unwelcome: frozenset[str] = frozenset()
     pointers: Literal["all", "first", "none"] = "all"

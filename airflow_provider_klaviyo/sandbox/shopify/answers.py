@@ -58,18 +58,19 @@ class Picker:
         if isinstance(value, list):
             first = field.arguments.get("first")
             return [self.pick(field.fields, each) for each in value[:first]]
-        return self.pick(field.fields, value)
+        return self.pick(field.fields, self._whole(field, value))
+
+    def _whole(self, field: Field, value: Json) -> Json:
+        """Complete what an order tells of its customer, or a customer of her last order, with that row itself."""
+        held = {"Customer": self.store.customers, "Order": self.store.orders}.get(field.type, {}).get(value.get("id", ""))
+        return value | held.data if held else value
 
     def _elsewhere(self, field: Field, row: Json) -> Any:
-        """Find what an order tells of its customer, or a customer of her last order, with that row itself; and the names of before 2026-10."""
-        if field.owner == "CustomerPhoneNumber" and field.name in DEPRECATED:
+        """Answer by the names of before 2026-10."""
+        if field.owner == "CustomerPhoneNumber" and field.name in DEPRECATED and "smsMarketingConsent" in row:
             value = row["smsMarketingConsent"][DEPRECATED[field.name]]
             return "NOT_SUBSCRIBED" if value == "NEVER_SUBSCRIBED" else value
-        known = {"Customer": self.store.customers, "Order": self.store.orders}.get(field.owner, {})
-        whole = known.get(row.get("id", ""))
-        if whole is None or field.name not in (data := whole.data):
-            raise bad_request(f"The sandbox's shop holds no `{field.name}` of this {field.owner}", field.name, "SANDBOX_UNSUPPORTED")
-        return data[field.name]
+        raise bad_request(f"The sandbox's shop holds no `{field.name}` of this {field.owner}", field.name, "SANDBOX_UNSUPPORTED")
 
 
 def page(picker: Picker, field: Field, rows: Sequence[Any]) -> Json:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Never
 
 from airflow_provider_klaviyo.api.request import Json
-from airflow_provider_klaviyo.shopify.mapping.items import address_of, item_of, items_of, money, price_paid, tracking_of
+from airflow_provider_klaviyo.shopify.errors import ShopifyConfigError
+from airflow_provider_klaviyo.shopify.mapping.items import about_items, address_of, item_of, money, price_paid, tracking_of
 from airflow_provider_klaviyo.shopify.mapping.rows import (
     Mapped,
     Reason,
@@ -24,10 +25,12 @@ from airflow_provider_klaviyo.shopify.mapping.rows import (
     email,
     email_of,
     filled,
+    is_erased,
     moment,
     number_of,
     phone,
     phone_of,
+    plain,
     within,
 )
 
@@ -45,6 +48,10 @@ class Metric(StrEnum):
     CANCELLED = "Cancelled Order"
     REFUNDED = "Refunded Order"
     PARTLY_REFUNDED = "Partially Refunded Order"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Never:
+        raise ShopifyConfigError(f"{value!r} is no metric of an order: there are {', '.join(repr(str(each)) for each in cls)}.")
 
 
 DEFAULT_METRICS: tuple[Metric, ...] = tuple(each for each in Metric if each is not Metric.PARTLY_REFUNDED)
@@ -75,21 +82,11 @@ def events(
     :param names: Other names for metrics, such as ``{Metric.CANCELLED: "Canceled Order"}``.
     :param details: The order's answer of :func:`airflow_provider_klaviyo.shopify.queries.order_details`: the lines of its
         fulfilments and refunds.
-    :raises ValueError: A metric is none of :class:`Metric`.
+    :raises ShopifyConfigError: A metric is none of :class:`Metric`.
     """
-    reading, who, names = _Order(order, value, details), _identifier(order), names or {}
-    refused = Reason.TEST_ORDER if order.get("test") else Reason.NO_IDENTIFIER if not who else None
-    for metric in map(Metric, metrics):
-        name = names.get(metric, str(metric))
-        for event in RULES[metric](reading):
-            unique_id = f"{shop_prefix}:{event.id}" if shop_prefix else event.id
-            key = f"{name}/{unique_id}"
-            if refused:
-                yield Unmapped.because(key, refused)
-                continue
-            worth = {} if event.value is None else {"value": float(event.value), "value_currency": reading.currency}
-            common = {"metric": name, "profile": dict(who), "time": moment(event.time), "unique_id": unique_id}
-            yield Mapped(key, {**common, **worth, "properties": event.properties})
+    named = {Metric(metric): name for metric, name in (names or {}).items()}
+    wanted = [(metric, named.get(metric, str(metric))) for metric in map(Metric, metrics)]
+    return _events(_Order(order, value, details), wanted, f"{shop_prefix}:" if shop_prefix else "")
 
 
 def needs_details(order: Json) -> bool:
@@ -97,11 +94,41 @@ def needs_details(order: Json) -> bool:
     return bool(order.get("refunds")) or (order.get("displayFulfillmentStatus") != FULFILLED and bool(order.get("fulfillments")))
 
 
+def _events(order: _Order, metrics: list[tuple[Metric, str]], prefix: str) -> Iterator[Mapped | Unmapped]:
+    who = _person(order.node)
+    for metric, name in metrics:
+        for event in RULES[metric](order):
+            unique_id = prefix + event.id
+            key = f"{name}/{unique_id}"
+            if isinstance(who, Reason):
+                yield Unmapped.because(key, who)
+                continue
+            worth = {} if event.value is None else {"value": float(event.value), "value_currency": order.currency}
+            common = {"metric": name, "profile": dict(who), "time": moment(event.time), "unique_id": unique_id}
+            yield Mapped(key, {**common, **worth, "properties": event.properties})
+
+
+def _person(order: Json) -> dict[str, str] | Reason:
+    """Return the one identifier of the person, because two of them may belong to two people, or why there is none to use."""
+    customer = order.get("customer")
+    if is_erased(customer):
+        return Reason.ERASED
+    if order.get("test"):
+        return Reason.TEST_ORDER
+    address, given = plain(within(customer, "defaultEmailAddress", "emailAddress")), plain(order.get("email"))
+    # An address that Shopify calls malformed is no better where the order repeats it.
+    if usable := email_of(customer) or (email(given) if given != address else None):
+        return {"email": usable}
+    if number := phone_of(customer) or phone(order.get("phone")):
+        return {"phone_number": number}
+    return Reason.MALFORMED_EMAIL if address or given else Reason.NO_IDENTIFIER
+
+
 @dataclass(frozen=True, slots=True)
 class _Event:
     id: str
     time: str
-    value: Decimal | None
+    value: Decimal | float | None
     properties: Json
 
 
@@ -125,6 +152,10 @@ class _Order:
     @cached_property
     def line_by_id(self) -> dict[str, Json]:
         return {line["id"]: line for line in self.lines}
+
+    @cached_property
+    def items(self) -> list[Json]:
+        return [item_of(line, line.get("quantity") or 0) for line in self.lines]
 
     def fulfilments(self) -> list[Json]:
         return [each for each in self.node.get("fulfillments") or [] if each.get("status") == SUCCESS]
@@ -170,7 +201,7 @@ class _Order:
         """What the events about the whole order say."""
         return {
             **self.properties,
-            **items_of([(line, line.get("quantity") or 0) for line in self.lines]),
+            **about_items(self.items),
             **filled(
                 {
                     "BillingAddress": address_of(self.node.get("billingAddress")),
@@ -187,13 +218,11 @@ def _placed(order: _Order) -> Iterator[_Event]:
 def _ordered(order: _Order) -> Iterator[_Event]:
     """One event a line: a line's own id keeps two lines of one second apart."""
     common = filled({"OrderId": order.id, "OrderName": order.node.get("name")})
-    for line in order.lines:
-        quantity = line.get("quantity") or 0
-        price = money(line.get("originalUnitPriceSet"))
-        item = item_of(line, quantity)
-        brand = {"ProductBrand": item.pop("Brand")} if "Brand" in item else {}
-        value = None if price is None else price * quantity
-        yield _Event(f"{order.id}:{number_of(line['id'])}", order.node["processedAt"], value, {**common, **item, **brand})
+    for line, item in zip(order.lines, order.items, strict=True):
+        properties = {**common, **item}
+        if brand := properties.pop("Brand", None):
+            properties["ProductBrand"] = brand
+        yield _Event(f"{order.id}:{number_of(line['id'])}", order.node["processedAt"], item.get("RowTotal"), properties)
 
 
 def _fulfilled(order: _Order) -> Iterator[_Event]:
@@ -210,7 +239,7 @@ def _partly_fulfilled(order: _Order) -> Iterator[_Event]:
     for each in order.fulfilments():
         lines = order.lines_of("fulfillments", "fulfillmentLineItems", each["id"])
         value = None if lines is None else sum((price_paid(line) * quantity for line, quantity in lines), Decimal(0))
-        items = {"Item Count": each.get("totalQuantity")} if lines is None else items_of(lines)
+        items = {"Item Count": each.get("totalQuantity")} if lines is None else about_items([item_of(*line) for line in lines])
         yield _Event(number_of(each["id"]), each["createdAt"], value, order.properties | filled(items) | tracking_of([each]))
 
 
@@ -234,7 +263,7 @@ def _partly_refunded(order: _Order) -> Iterator[_Event]:
     for each in order.refunds():
         lines = order.lines_of("refunds", "refundLineItems", each["id"])
         when = each.get("createdAt") or order.node["processedAt"]
-        properties = order.properties | ({} if lines is None else items_of(lines))
+        properties = order.properties | ({} if lines is None else about_items([item_of(*line) for line in lines]))
         yield _Event(number_of(each["id"]), when, money(each.get("totalRefundedSet")), properties)
 
 
@@ -247,13 +276,3 @@ RULES: dict[Metric, Callable[[_Order], Iterator[_Event]]] = {
     Metric.REFUNDED: _refunded,
     Metric.PARTLY_REFUNDED: _partly_refunded,
 }
-
-
-def _identifier(order: Json) -> dict[str, str]:
-    """Return the one identifier of the person: two of them may belong to two people."""
-    customer = order.get("customer")
-    if address := email_of(customer) or email(order.get("email")):
-        return {"email": address}
-    if number := phone_of(customer) or phone(order.get("phone")):
-        return {"phone_number": number}
-    return {}

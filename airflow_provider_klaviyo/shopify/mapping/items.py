@@ -23,13 +23,12 @@ def price_paid(line: Json) -> Decimal:
     return paid if paid is not None else money(line.get("originalUnitPriceSet")) or Decimal(0)
 
 
-def items_of(lines: list[tuple[Json, int]]) -> Json:
+def about_items(items: list[Json]) -> Json:
     """
-    Return the properties that describe lines.
+    Return the properties that tell of items.
 
-    :param lines: Each with the quantity that is meant.
+    :param items: Lines as :func:`item_of` reads them.
     """
-    items = [item_of(line, quantity) for line, quantity in lines]
     return {
         "ItemNames": distinct(item.get("ProductName") for item in items),
         "Categories": distinct(name for item in items for name in item.get("Categories", ())),
@@ -40,7 +39,12 @@ def items_of(lines: list[tuple[Json, int]]) -> Json:
 
 
 def item_of(line: Json, quantity: int) -> Json:
-    """Read a line. What was deleted since, product or variant, is told by what the line itself remembers."""
+    """
+    Read a line. What was deleted since, product or variant, is told by what the line itself remembers.
+
+    :param line: A node of an order's lines.
+    :param quantity: The quantity that is meant.
+    """
     product, variant = line.get("product") or {}, line.get("variant") or {}
     price = money(line.get("originalUnitPriceSet"))
     sku = line.get("sku") or variant.get("sku")

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_klaviyo.api.request import Json
-from airflow_provider_klaviyo.shopify.mapping.rows import ERASED, Mapped, Reason, Unmapped, email_of, filled, number_of, phone_of, within
+from airflow_provider_klaviyo.shopify.mapping.rows import Mapped, Reason, Unmapped, email_of, filled, is_erased, number_of, phone_of, within
 
 LANGUAGE = re.compile(r"[a-z]{2}")
 LOCALE = re.compile(r"[a-z]{2,3}-[A-Z]{2}")
@@ -26,10 +26,11 @@ def profile(customer: Json) -> Mapped | Unmapped:
     :returns: The profile's attributes, or why there can be none.
     """
     key = str(customer.get("legacyResourceId") or number_of(customer["id"]))
+    if is_erased(customer):
+        return Unmapped.because(key, Reason.ERASED)
     identifiers = filled({"email": email_of(customer), "phone_number": phone_of(customer)})
     if not identifiers:
-        address_given = within(customer, "defaultEmailAddress", "emailAddress")
-        malformed = address_given and within(customer, "defaultEmailAddress", "marketingState") != ERASED
+        malformed = within(customer, "defaultEmailAddress", "emailAddress")
         return Unmapped.because(key, Reason.MALFORMED_EMAIL if malformed else Reason.NO_IDENTIFIER)
     address = customer.get("defaultAddress") or {}
     locale = _locale(customer.get("locale"), address.get("countryCodeV2"))
@@ -67,11 +68,12 @@ def _location(address: Mapping[str, Any]) -> Json:
 
 
 def _properties(key: str, customer: Json, address: Mapping[str, Any]) -> Json:
-    orders, spent = customer.get("numberOfOrders"), within(customer, "amountSpent", "amount")
-    return filled(
+    orders, spent, tags = customer.get("numberOfOrders"), within(customer, "amountSpent", "amount"), customer.get("tags")
+    # What is left out stays in Klaviyo as it was: an empty list is what takes the last tag away.
+    tagged = {} if tags is None else {"Shopify Tags": tags}
+    return tagged | filled(
         {
             "Shopify Customer ID": key,
-            "Shopify Tags": customer.get("tags"),
             "Shopify Number of Orders": None if orders is None else int(orders),
             "Shopify Amount Spent": None if spent is None else float(spent),
             "Shopify Currency": within(customer, "amountSpent", "currencyCode"),

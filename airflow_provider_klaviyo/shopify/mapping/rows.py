@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,11 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_klaviyo.api.request import Json
+from airflow_provider_klaviyo.api.values import E164, is_email
 
-# Deliberately loose: what has this shape is for Klaviyo to judge, what has not cannot be an address. Non-ASCII is welcome.
-EMAIL = re.compile(r"[^\s@,;<>()]+@[^\s@,;<>().]+(\.[^\s@,;<>().]+)+")
-E164 = re.compile(r"\+[1-9]\d{6,14}")
-ERASED = "REDACTED"
+REDACTED = "REDACTED"
 
 
 class Reason(StrEnum):
@@ -23,12 +20,14 @@ class Reason(StrEnum):
 
     NO_IDENTIFIER = "no_identifier"
     MALFORMED_EMAIL = "malformed_email"
+    ERASED = "erased"
     TEST_ORDER = "test_order"
 
 
 SENTENCES: dict[Reason, str] = {
     Reason.NO_IDENTIFIER: "neither an e-mail address nor a phone number in E.164 form",
     Reason.MALFORMED_EMAIL: "the e-mail address is malformed and there is no phone number in E.164 form",
+    Reason.ERASED: "Shopify erased this person's data",
     Reason.TEST_ORDER: "a test order, paid through a test gateway",
 }
 
@@ -73,8 +72,14 @@ def number_of(gid: str) -> str:
 
 def filled(pairs: Mapping[str, Any]) -> Json:
     """Leave out what says nothing: ``None``, blank texts, empty lists and objects. Texts are trimmed; 0 and false stay."""
-    trimmed = ((key, value.strip() if isinstance(value, str) else value) for key, value in pairs.items())
-    return {key: value for key, value in trimmed if value is not None and value not in ("", [], {})}
+    kept: Json = {}
+    for key, value in pairs.items():
+        if isinstance(value, str):
+            if text := value.strip():
+                kept[key] = text
+        elif value or isinstance(value, (int, float)):
+            kept[key] = value
+    return kept
 
 
 def within(node: Mapping[str, Any] | None, *path: str) -> Any:
@@ -89,13 +94,18 @@ def within(node: Mapping[str, Any] | None, *path: str) -> Any:
 
 def distinct(values: Iterable[str | None]) -> list[str]:
     """Keep the first of each, blanks left out."""
-    return list(dict.fromkeys(value.strip() for value in values if value and value.strip()))
+    return list(dict.fromkeys(text for value in values if value and (text := value.strip())))
+
+
+def plain(address: str | None) -> str:
+    """Return an address trimmed and in lower case, ``""`` for none."""
+    return (address or "").strip().lower()
 
 
 def email(address: str | None) -> str | None:
     """Return an address trimmed and in lower case, or ``None`` where it cannot be one."""
-    text = (address or "").strip().lower()
-    return text if EMAIL.fullmatch(text) else None
+    text = plain(address)
+    return text if is_email(text) else None
 
 
 def phone(number: str | None) -> str | None:
@@ -104,17 +114,23 @@ def phone(number: str | None) -> str | None:
     return text if E164.fullmatch(text) else None
 
 
+def is_erased(customer: Mapping[str, Any] | None) -> bool:
+    """Return whether Shopify erased the person's data: it says so of one channel, and means all."""
+    return REDACTED in {
+        within(customer, "defaultEmailAddress", "marketingState"),
+        within(customer, "defaultPhoneNumber", "smsMarketingConsent", "state"),
+    }
+
+
 def email_of(customer: Mapping[str, Any] | None) -> str | None:
     """Return a customer's usable address."""
     found = within(customer, "defaultEmailAddress") or {}
-    refused = found.get("validFormat") is False or found.get("marketingState") == ERASED
-    return None if refused else email(found.get("emailAddress"))
+    return None if found.get("validFormat") is False else email(found.get("emailAddress"))
 
 
 def phone_of(customer: Mapping[str, Any] | None) -> str | None:
     """Return a customer's usable number. The one in the address is free text and identifies nobody."""
-    found = within(customer, "defaultPhoneNumber") or {}
-    return None if within(found, "smsMarketingConsent", "state") == ERASED else phone(found.get("phoneNumber"))
+    return phone(within(customer, "defaultPhoneNumber", "phoneNumber"))
 
 
 def moment(text: str) -> str:

@@ -156,6 +156,12 @@ def _phone_only(row: Json) -> None:
     row.update(defaultEmailAddress=None, defaultPhoneNumber=row["defaultPhoneNumber"] or own)
 
 
+def _erased(row: Json) -> None:
+    consent = {"state": "REDACTED", "optInLevel": None, "updatedAt": None, "collectedFrom": None}
+    number = f"+1917555{100 + int(row['legacyResourceId']) % FICTIONAL:04}"
+    row.update(defaultPhoneNumber={"phoneNumber": number, "smsMarketingConsent": consent})
+
+
 def _bad_email(row: Json) -> None:
     row["defaultEmailAddress"].update(
         emailAddress="not an address@@example", validFormat=False, marketingState="INVALID", marketingUpdatedAt=None
@@ -180,6 +186,7 @@ CUSTOMER_CASES: dict[str, Callable[[Json], None]] = {
     "no_contact": _no_contact,
     "bad_email": _bad_email,
     "phone_only": _phone_only,
+    "erased": _erased,
     "mixed_case_email": _mixed,
     "padded_email": lambda row: row["defaultEmailAddress"].update(emailAddress=f" {row['defaultEmailAddress']['emailAddress']} "),
     "unicode_name": _named("Łucja Ōtani 大谷 🎏", "D'Àrtagnan-Ñuñoa"),

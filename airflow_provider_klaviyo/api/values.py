@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Python values as Klaviyo takes them in JSON."""
+"""The forms Klaviyo takes: Python values in JSON, e-mail addresses, phone numbers, currencies."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,6 +15,13 @@ MAX_DEPTH = 10
 MAX_ITEMS = 4_000
 MAX_TEXT = 100_000
 LONGEST_INT = 2**63
+LONGEST_EMAIL = 254
+
+_ATOM = r"[^\s@<>()\[\],;:\\\".\ud800-\udfff]+"
+_LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[^\W\d_][\w-]{{0,61}}[^\W_]")
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class Unfit(ValueError):  # noqa: N818 - the name says what is wrong with the value
@@ -29,7 +37,12 @@ class Unfit(ValueError):  # noqa: N818 - the name says what is wrong with the va
         super().__init__(reason)
 
 
-def fit(value: Any, depth: int = 1) -> Any:  # noqa: C901, PLR0912 - one branch a type
+def is_email(text: str) -> bool:
+    """Tell whether a text has the form of an e-mail address; letters beyond ASCII are allowed."""
+    return len(text) <= LONGEST_EMAIL and _EMAIL.fullmatch(text) is not None
+
+
+def fit(value: Any, depth: int = 1) -> Any:
     """
     Return a value as JSON can carry it and Klaviyo takes it.
 
@@ -37,6 +50,17 @@ def fit(value: Any, depth: int = 1) -> Any:  # noqa: C901, PLR0912 - one branch 
     :param depth: How deep it lies; Klaviyo takes 10 levels, the object it is a property of being the first.
     :raises Unfit: It is no number (NaN), has no time zone, is too long, too deep, or nothing JSON has a form for.
     """
+    match value:
+        case Mapping():
+            _deeper(value, depth)
+            return {str(key): fit(each, depth + 1) for key, each in value.items()}
+        case list() | tuple() | set() | frozenset():
+            _deeper(value, depth)
+            return [fit(each, depth + 1) for each in value]
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
     match value:
         case None | bool():
             return value
@@ -46,28 +70,14 @@ def fit(value: Any, depth: int = 1) -> Any:  # noqa: C901, PLR0912 - one branch 
             if not -LONGEST_INT <= value < LONGEST_INT:
                 raise Unfit("number_too_large", "a whole number does not fit in 64 bits: map it to text")
             return value
-        case float():
-            if not isfinite(value):
-                raise Unfit("not_a_number", "the value is not a number (NaN or infinite)")
-            return value
-        case Decimal():
-            if not value.is_finite():
-                raise Unfit("not_a_number", "the value is not a number (NaN or infinite)")
-            return float(value)
-        case datetime():
-            if value.tzinfo is None:
-                raise Unfit("naive_time", "a time has no time zone: make it aware, or map it with iso8601")
-            return value.isoformat()
-        case date():
+        case float() | Decimal():
+            return _number(value)
+        case datetime() if value.tzinfo is None:
+            raise Unfit("naive_time", "a time has no time zone: make it aware, or map it with iso8601")
+        case date():  # a datetime is one
             return value.isoformat()
         case UUID():
             return str(value)
-        case Mapping():
-            _deeper(value, depth)
-            return {str(key): fit(each, depth + 1) for key, each in value.items()}
-        case list() | tuple() | set() | frozenset():
-            _deeper(value, depth)
-            return [fit(each, depth + 1) for each in value]
     raise Unfit("no_json_form", f"a {type(value).__name__} has no form in JSON: map it with a convert_function")
 
 
@@ -80,6 +90,13 @@ def _text(value: str) -> str:
         if size > MAX_TEXT:
             raise Unfit("text_too_long", "a text is longer than 100 KB")
     return value
+
+
+def _number(value: float | Decimal) -> float:
+    signalling = isinstance(value, Decimal) and value.is_snan()  # it has no form as a float at all
+    if signalling or not isfinite(number := float(value)):
+        raise Unfit("not_a_number", "the value is not a number (NaN or infinite)")
+    return number
 
 
 def _deeper(value: Any, depth: int) -> None:

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists, page by page."""
+
+from __future__ import annotations
+
+from airflow_provider_klaviyo.api.errors import KlaviyoError
+from airflow_provider_klaviyo.api.request import Json, Request
+
+
+def once(request: Request[Json], seen: set[int]) -> Request[Json]:
+    """
+    Return the request of a page, but for one that was read before.
+
+    :param seen: The pages read; the request is added.
+    :raises KlaviyoError: Klaviyo's links go round in a circle.
+    """
+    page = hash((request.path, *request.params.items()))
+    if page in seen:
+        message = f"{request.name} links to a page that was read before: reading on would never end."
+        raise KlaviyoError(message)
+    seen.add(page)
+    return request
+
+
+def items(request: Request[Json], page: Json) -> list[Json]:
+    """
+    Return the items of a page.
+
+    :raises KlaviyoError: It is none.
+    """
+    if not isinstance(found := page.get("data"), list):
+        message = f"{request.name} answered with no list: it has no items to walk through, send it instead."
+        raise KlaviyoError(message)
+    return found
