@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from airflow_provider_klaviyo.loading.load import load, preview
+from airflow_provider_klaviyo.loading.load import load
 from airflow_provider_klaviyo.loading.mapping import FieldMapping
 from airflow_provider_klaviyo.loading.plan import Plan
+from airflow_provider_klaviyo.loading.preview import preview
 from airflow_provider_klaviyo.loading.report import LoadReport
 from airflow_provider_klaviyo.loading.rows import Fate, Row, Skip
 

@@ -31,13 +31,12 @@ from airflow_provider_klaviyo.loading.rows import Fate
 from airflow_provider_klaviyo.loading.seen import seen
 from airflow_provider_klaviyo.loading.settle import Settlement, family, look
 from airflow_provider_klaviyo.loading.stage import Manifest, Stage
-from airflow_provider_klaviyo.loading.staging import Item, Source, prepare, stage_rows
+from airflow_provider_klaviyo.loading.staging import Source, prepare, stage_rows
 from airflow_provider_klaviyo.loading.submit import Submission
 from airflow_provider_klaviyo.session import Session
 
 log = logging.getLogger(__name__)
 
-PREVIEWED = 5
 ABOUT_WHAT_IS_STAGED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
 """Refusals that would come again however often the staged batches were sent: the list is gone, say."""
 
@@ -274,36 +273,3 @@ def load(
                 sleep(plan.poll_interval)
         report = run.finish(session)
     return report.check(plan)
-
-
-def preview(rows: Source, plan: Plan) -> LoadReport:
-    """
-    Map, check and count rows without sending any.
-
-    :param rows: The source.
-    :param plan: The rules; its stage is not touched.
-    :return: The counts, and in ``payloads`` up to five rows as they would be sent.
-    """
-    check = Check(plan.on_invalid, plan.default_region)
-    kind = kind_of(plan, check.now)
-    manifest = Manifest()
-    payloads: list[bytes] = []
-    with seen() as known:
-        for result in prepare(rows, plan, kind, check, known):
-            manifest.read += 1
-            if not isinstance(result, Item):
-                manifest.count(result)
-            elif len(payloads) < PREVIEWED:
-                payloads.append(result.written)
-    fates: dict[str, Any] = {fate.value: manifest.ended(fate) for fate in Fate}
-    report = LoadReport(
-        kind=plan.kind,
-        read=manifest.read,
-        **fates,
-        reasons=manifest.reasons,
-        dropped=check.dropped,
-        preview=True,
-        payloads=[json.loads(each) for each in payloads],
-    )
-    log.info("Preview, nothing sent: %s", report)
-    return report
