@@ -24,13 +24,17 @@ def listed() -> list[str]:
     return sorted({*modules, *(each["python-module"] for each in info["transfers"])})
 
 
+def _built_upon(operator: type[BaseOperator]) -> bool:
+    return any(each.__module__.startswith("airflow_provider_klaviyo.") for each in operator.__subclasses__())
+
+
 def public() -> list[type[BaseOperator]]:
     """Return the operators a DAG can use: those that no other of ours builds upon."""
     found = {
         each
         for name in listed()
         for each in vars(importlib.import_module(name)).values()
-        if isinstance(each, type) and issubclass(each, BaseOperator) and each.__module__ == name and not each.__subclasses__()
+        if isinstance(each, type) and issubclass(each, BaseOperator) and each.__module__ == name and not _built_upon(each)
     }
     return sorted(found, key=lambda each: each.__name__)
 

@@ -188,7 +188,7 @@ class KlaviyoLoadOperator(KlaviyoOperator):
             interval=self.poll_interval,
             deadline=deadline,
         )
-        self.defer(trigger=trigger, method_name="resume")
+        self.defer(trigger=trigger, method_name="resume", timeout=trigger.patience)
 
     def _plan(self, context: Context) -> Plan:
         from airflow.sdk import ObjectStoragePath

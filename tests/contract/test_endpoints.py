@@ -24,7 +24,7 @@ from airflow_provider_klaviyo.api import accounts, bodies, events, jobs, limits,
 from airflow_provider_klaviyo.api.request import Json, Request
 
 SPECIFICATION = Path(__file__).parents[2].parent / "shared" / "contract" / "klaviyo-openapi-2026-07-15.json.gz"
-CORE = {"request", "jsonapi", "errors", "limits", "bodies"}
+CORE = {"request", "jsonapi", "errors", "limits", "bodies", "pages", "redaction", "values"}
 
 PROFILE: Json = {
     "email": "sarah@example.com",

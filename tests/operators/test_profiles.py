@@ -150,18 +150,8 @@ def test_failed_rows_fail_the_task_unless_allowed(sandbox: SandboxServer, run: R
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_retry_goes_on_with_the_job_that_is_there(sandbox: SandboxServer, run: Run, deferrable: bool) -> None:
-    class Fragile(KlaviyoBulkImportProfilesOperator):
-        """Its first try dies when the job is done."""
-
-        def pre_execute(self, context: Any) -> None:
-            self.first = context["ti"].try_number == 1
-
-        def _ended(self, *given: Any) -> Any:
-            if self.first:
-                raise ConnectionError("the worker is gone")
-            return super()._ended(*given)
-
-    done = run(Fragile, profiles=[SARAH], retries=1, deferrable=deferrable, poll_interval=0.02)
+    sandbox.fail(method="GET", path="/api/profile-bulk-import-jobs", status=401)
+    done = run(KlaviyoBulkImportProfilesOperator, profiles=[SARAH], retries=1, retry_policy=None, deferrable=deferrable, poll_interval=0.02)
     assert (done.state, done.tries) == ("success", 2)
     assert sandbox.klaviyo.requests[JOBS] == 1
     assert "going on with it" in done.said

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,10 +43,10 @@ Wait = Callable[..., Outcome]
 def wait(request: pytest.FixtureRequest, run_dag: Callable[..., DagRun], capsys: pytest.CaptureFixture[str]) -> Wait:
     """Return a function that waits for a job in one mode after the other."""
 
-    def wait_for(job_id: str, sensor: type[KlaviyoJobSensor] = KlaviyoJobSensor, **fields: Any) -> Outcome:
+    def wait_for(job_id: str, **fields: Any) -> Outcome:
         with DAG("wait", schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)) as dag:
             arguments = {"job_id": job_id, "poke_interval": 0.05, "timeout": 30, "retries": 2, "retry_delay": 0, **request.param, **fields}
-            sensor(task_id="it", **arguments)
+            KlaviyoJobSensor(task_id="it", **arguments)
         instance = run_dag(dag).get_task_instance("it")
         assert instance is not None
         said = capsys.readouterr().out
@@ -172,30 +174,29 @@ def test_an_answer_of_a_strange_form_fails_in_every_mode(sandbox: SandboxServer,
     assert "what is no job" in failed.error
 
 
-@pytest.mark.parametrize("looks", [0, 1])
-def test_a_connection_that_is_not_there_fails_in_every_mode(sandbox: SandboxServer, wait: Wait, looks: int) -> None:
-    """It is taken away before the first look, or after it."""
-    looked = 0
-
-    class Forgetful(KlaviyoJobSensor):
-        """Its connection goes after some looks."""
-
-        def poke(self, context: Any) -> Any:
-            nonlocal looked
-            self._forget()
-            found = super().poke(context)
-            looked += 1
-            self._forget()
-            return found
-
-        def _forget(self) -> None:
-            if looked >= looks:
-                self.klaviyo_conn_id = "nosuch"
-
-    sandbox.klaviyo.behaviour.job_seconds = 600
-    failed = wait(start(), sensor=Forgetful, retries=1, soft_fail=True)
+def test_a_connection_that_is_not_there_fails_in_every_mode(sandbox: SandboxServer, wait: Wait) -> None:
+    failed = wait("J", klaviyo_conn_id="nosuch", retries=1, soft_fail=True)
     assert (failed.state, failed.tries) == ("failed", 2)
     assert "The conn_id `nosuch` isn't defined" in failed.error
+
+
+def test_a_connection_that_is_taken_away_fails_in_every_mode(sandbox: SandboxServer, wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox.klaviyo.behaviour.job_seconds = 600
+    monkeypatch.setenv("AIRFLOW_CONN_SHORT_LIVED", sandbox.connections["AIRFLOW_CONN_KLAVIYO_DEFAULT"])
+    job_id = start()
+    first_look = sandbox.fail(path=f"/api/profile-bulk-import-jobs/{job_id}", delay=0.3)
+
+    def take_away() -> None:
+        while not first_look.hits:
+            time.sleep(0.01)
+        monkeypatch.delenv("AIRFLOW_CONN_SHORT_LIVED")
+
+    thread = threading.Thread(target=take_away, daemon=True)
+    thread.start()
+    failed = wait(job_id, klaviyo_conn_id="short_lived", retries=1, soft_fail=True)
+    thread.join()
+    assert (failed.state, failed.tries) == ("failed", 2)
+    assert "The conn_id `short_lived` isn't defined" in failed.error
 
 
 def test_never_fail_skips(sandbox: SandboxServer, wait: Wait) -> None:
