@@ -244,17 +244,26 @@ class Submission:
     def _settle_doubts(self, session: Session) -> None:
         """Send the events of doubtful batches one by one: Klaviyo keeps the first of each ``unique_id``."""
         with ThreadPoolExecutor(SINGLES_IN_FLIGHT, thread_name_prefix="klaviyo-single") as pool:
-            for batch in self._doubtful:
-                items, keys = unpack(self.kind, self.stage.body(batch.name)), self.stage.keys(batch.name)
-                outcomes: list[Outcome] = []
-                for key, refused in zip(keys, pool.map(partial(_send_one, session), items), strict=True):
-                    if refused is not None:
-                        outcomes.append(_rejected(key, refused.faults[0] if refused.faults else UNEXPLAINED))
-                self.stage.put_outcomes(batch.name, outcomes)
-                batch.state = State.SETTLED
-                batch.counts = {Fate.ACCEPTED: len(items) - len(outcomes)} | ({Fate.REJECTED: len(outcomes)} if outcomes else {})
-                self.journal.record(batch)
+            try:
+                for batch in self._doubtful:
+                    self._settle_one_by_one(batch, session, pool)
+            except BaseException:
+                self._stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         self._doubtful.clear()
+
+    def _settle_one_by_one(self, batch: Batch, session: Session, pool: ThreadPoolExecutor) -> None:
+        items, keys = unpack(self.kind, self.stage.body(batch.name)), self.stage.keys(batch.name)
+        outcomes = [
+            _rejected(key, refused.faults[0] if refused.faults else UNEXPLAINED)
+            for key, refused in zip(keys, pool.map(partial(_send_one, session), items), strict=True)
+            if refused is not None
+        ]
+        self.stage.put_outcomes(batch.name, outcomes)
+        batch.state = State.SETTLED
+        batch.counts = {Fate.ACCEPTED: len(items) - len(outcomes)} | ({Fate.REJECTED: len(outcomes)} if outcomes else {})
+        self.journal.record(batch)
 
 
 def _send_one(session: Session, item: Json) -> KlaviyoApiError | None:

@@ -127,6 +127,7 @@ class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         app = self.app
 
         async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
+            """Pass a request on, the transport with it."""
             scope["sandbox.transport"] = transport
             await app(scope, receive, send)
 
