@@ -251,6 +251,17 @@ def test_a_stage_that_is_gone_is_said_and_the_cleared_task_begins_anew(
     assert report["loaded"] + report["accepted"] + report["skipped"] + report["duplicate"] == report["read"] > 50
 
 
+def test_a_late_run_of_a_day_still_starts_the_flows_of_that_day(folders: Json) -> None:
+    interval: Json = {
+        "data_interval_start": datetime(2026, 11, 19, 4, tzinfo=UTC),
+        "data_interval_end": datetime(2026, 11, 20, 4, tzinfo=UTC),
+    }
+    daily = task(ShopifyToKlaviyoEventsOperator, folders, start=None).plan_fields(context(Store(), **interval))
+    assert daily["backfill_after"] == timedelta(hours=48)
+    history = task(ShopifyToKlaviyoEventsOperator, folders).plan_fields(context(Store(), **interval))
+    assert history["backfill_after"] == timedelta(hours=24)
+
+
 @pytest.mark.parametrize(
     ("start", "end"),
     [(None, None), (datetime(2026, 11, 1, tzinfo=UTC), None), (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))],
