@@ -12,6 +12,7 @@ from functools import cache, partial
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
+from airflow_provider_klaviyo.api.bodies import EVENT_FIELDS, LOCATION_FIELDS, EventProfile, ImportedProfile
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.values import CURRENCY, Unfit, fit, is_email
 from airflow_provider_klaviyo.loading.phones import e164
@@ -25,15 +26,13 @@ LONGEST_METRIC = 127
 LONGEST_UNIQUE_ID = 255
 MOST_PROPERTIES = 400
 
-IDENTIFIERS = ("id", "email", "phone_number", "external_id", "_kx", "anonymous_id")
+IDENTIFIERS = ("email", "phone_number", "external_id", "id", "_kx", "anonymous_id")
+"""What a person is found by, in the order in which a row is named after them."""
 TEXTS = ("first_name", "last_name", "organization", "title", "image")
 CLEARABLE = frozenset({*TEXTS, "locale"})
 """What a null empties. An identifier stays, and of a location or properties only what is named goes."""
-ABOUT_FIELDS = CLEARABLE.union(IDENTIFIERS, {"location", "properties"})
-PROFILE_FIELDS = ABOUT_FIELDS - {"anonymous_id"}
-LOCATION_TEXTS = frozenset({"address1", "address2", "city", "country", "region", "zip", "ip"})
-LOCATION_FIELDS = LOCATION_TEXTS | {"latitude", "longitude", "timezone"}
-EVENT_FIELDS = frozenset({"metric", "profile", "properties", "time", "value", "value_currency", "unique_id"})
+PROFILE_FIELDS = frozenset(ImportedProfile.__annotations__)
+ABOUT_FIELDS = frozenset(EventProfile.__annotations__)
 
 
 class Invalid(ValueError):  # noqa: N818 - it is about a row, and ends there
@@ -141,7 +140,7 @@ class Check:
             if each is None:
                 kept[name] = None
             elif not _absent(each):
-                self._keep(kept, name, _text if name in LOCATION_TEXTS else LOCATION_READERS[name], each, prefix)
+                self._keep(kept, name, LOCATION_READERS.get(name, _text), each, prefix)
         return kept
 
     def _properties(self, value: Any, prefix: str) -> Json:

@@ -14,12 +14,11 @@ from typing import Any
 
 from airflow_provider_klaviyo.api import bodies, events, profiles
 from airflow_provider_klaviyo.api.request import Request
-from airflow_provider_klaviyo.loading.checks import Check, Invalid
+from airflow_provider_klaviyo.loading.checks import IDENTIFIERS, Check, Invalid
 from airflow_provider_klaviyo.loading.plan import Plan
 from airflow_provider_klaviyo.loading.rows import Json
 
 LARGEST_PROFILE = 100_000
-IDENTITY = ("email", "phone_number", "external_id", "id", "_kx", "anonymous_id")
 ITEM: Any = "\x00item\x00"
 
 
@@ -30,7 +29,7 @@ def encode(value: Any) -> bytes:
 
 def person(profile: Mapping[str, Any]) -> str:
     """Name whom a profile's attributes are about, by the identifier Klaviyo would look at first."""
-    for name in IDENTITY:
+    for name in IDENTIFIERS:
         if value := profile.get(name):
             return f"{name}:{str(value).lower() if name == 'email' else value}"
     return ""
@@ -50,7 +49,7 @@ class Profiles:
     """Profiles, by https://developers.klaviyo.com/en/reference/bulk_import_profiles."""
 
     request: Request[Json]
-    max_items: int = 10_000
+    max_items: int = profiles.MOST_IMPORTED
     pointer: re.Pattern[str] = re.compile(r"/data/attributes/profiles/data/(\d+)(/.*)?")
 
     def check(self, data: Mapping[str, Any], check: Check) -> Json:
@@ -76,7 +75,7 @@ class Events:
     request: Request[Json]
     backfill_before: datetime | None = None
     unique_in_metric: bool = False
-    max_items: int = 1_000
+    max_items: int = events.MOST_CREATED
     pointer: re.Pattern[str] = re.compile(r"/data/attributes/events-bulk-create/data/(\d+)(/.*)?")
 
     def check(self, data: Mapping[str, Any], check: Check) -> Json:

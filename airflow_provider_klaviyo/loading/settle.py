@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,8 +17,6 @@ from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome
 from airflow_provider_klaviyo.loading.stage import Stage
 from airflow_provider_klaviyo.session import Session
 from airflow_provider_klaviyo.watch import Watch
-
-log = logging.getLogger(__name__)
 
 JOBS: jobs.Kind = "profile-bulk-import"
 """The kind of job that a load of profiles leaves with Klaviyo."""
