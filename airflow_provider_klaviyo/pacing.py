@@ -9,7 +9,6 @@ a sliding window is ever overrun, wherever it begins. ``docs/decisions/0004-paci
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import re
@@ -243,12 +242,16 @@ class Pacer:
         return Turn(pace, [Rate.of(limit, seconds, share) for seconds, limit in lowest.items() if limit], until)
 
 
-_pacers: dict[tuple[str, str], Pacer] = {}
+_pacers: dict[str, Pacer] = {}
 
 
 def pacer_of(settings: Settings) -> Pacer:
-    """Return the pacer that all sessions of an account share in this process."""
-    return _pacers.setdefault((settings.base_url, hashlib.sha256(settings.key.encode()).hexdigest()), Pacer())
+    """
+    Return the pacer that all sessions of an account share in this process.
+
+    Klaviyo gives each OAuth app limits of its own in each account: what an app may do takes nothing from what a key may.
+    """
+    return _pacers.setdefault(settings.digest, Pacer())
 
 
 # A forked child has none of its parent's requests under way, and must not find a lock that a thread of the parent holds.

@@ -6,6 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 PACKAGE = "airflow_provider_klaviyo"
+RESOURCES = (
+    *("accounts", "campaign_sending", "campaigns", "catalogs", "coupons", "events", "flows", "images", "lists", "metrics"),
+    *("privacy", "profiles", "reporting", "segments", "subscriptions", "tags", "templates", "webhooks"),
+)
+WAITED_FOR = ("campaigns", "events", "jobs")
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -24,11 +29,11 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [_modules("Klaviyo", "hooks.klaviyo"), _modules("Shopify", "hooks.shopify")],
         "operators": [
-            _modules("Klaviyo", "operators.profiles", "operators.events", "operators.lists", "operators.request"),
+            _modules("Klaviyo", *(f"operators.{name}" for name in (*RESOURCES, "request"))),
             _modules("Shopify", "operators.shopify"),
         ],
-        "sensors": [_modules("Klaviyo", "sensors.jobs")],
-        "triggers": [_modules("Klaviyo", "triggers.jobs"), _modules("Shopify", "triggers.shopify")],
+        "sensors": [_modules("Klaviyo", *(f"sensors.{name}" for name in WAITED_FOR))],
+        "triggers": [_modules("Klaviyo", *(f"triggers.{name}" for name in WAITED_FOR)), _modules("Shopify", "triggers.shopify")],
         "transfers": [
             {
                 "source-integration-name": "Shopify",
@@ -54,7 +59,7 @@ def _klaviyo_connection() -> dict[str, Any]:
         "ui-field-behaviour": {
             "hidden-fields": ["login", "schema", "port"],
             "relabeling": {"password": "Private API key", "host": "Base URL"},
-            "placeholders": {"password": "pk_...", "host": "https://a.klaviyo.com"},
+            "placeholders": {"password": "pk_... (leave empty with OAuth)", "host": "https://a.klaviyo.com"},
         },
         "conn-fields": {
             "revision": _field(
@@ -78,6 +83,13 @@ def _klaviyo_connection() -> dict[str, Any]:
             ),
             "public_key": _field("Public key", "The account's six-character company id, for /client endpoints."),
             "webhook_secret": _field("Webhook secret", "Checks the signature of Klaviyo's webhooks.", format="password"),
+            "client_id": _field("OAuth client ID", "Of an OAuth app, in place of a private API key; with the two fields below."),
+            "client_secret": _field("OAuth client secret", "Of the same app.", format="password"),
+            "refresh_token": _field(
+                "OAuth refresh token",
+                "What the account granted the app. A new one is put here after the app was authorised again.",
+                format="password",
+            ),
         },
     }
 

@@ -32,21 +32,25 @@ class Again(Enum):
     COUNTED = "try again, as one of max_attempts"
     FREE = "try again, as often as the deadline allows"
     INFLATED = "try again at once, uncompressed"
+    RENEWED = "try again at once, with another token"
 
 
-def again(error: BaseException, *, repeatable: bool, compressed: bool = False) -> Again:
+def again(error: BaseException, *, repeatable: bool, compressed: bool = False, renewable: bool = False) -> Again:
     """
     Decide what follows a failed attempt.
 
     :param error: How it failed.
     :param repeatable: Whether sending the request twice leaves Klaviyo as sending it once does.
     :param compressed: Whether its body went compressed.
+    :param renewable: Whether it went with a token that can be had anew.
     """
     match error:
         case KlaviyoApiError(status=HTTPStatus.TOO_MANY_REQUESTS):
             return Again.FREE
         case KlaviyoApiError(status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE) if compressed:
             return Again.INFLATED
+        case KlaviyoApiError(status=HTTPStatus.UNAUTHORIZED) if renewable:
+            return Again.RENEWED
         case KlaviyoUnanswered(sent=False):
             return Again.COUNTED
         case KlaviyoApiError(status=status) if status >= HTTPStatus.INTERNAL_SERVER_ERROR and repeatable:
@@ -91,6 +95,7 @@ class Retries:
     :param deadline: Until when, by ``clock``, the last attempt must have begun.
     :param clock: Seconds, never going back.
     :param compressed: Whether the latest attempt's body went compressed.
+    :param renewable: Whether the latest attempt went with a token that can be had anew.
     :param doubtful: Whether an attempt may have been carried out although it failed.
     """
 
@@ -99,6 +104,7 @@ class Retries:
     deadline: float
     clock: Callable[[], float]
     compressed: bool = False
+    renewable: bool = False
     doubtful: bool = False
     failures: Counter[Again] = field(default_factory=Counter)
 
@@ -116,7 +122,7 @@ class Retries:
 
     def _wait(self, state: RetryCallState) -> float:
         error = _error(state)
-        if error is None or (verdict := self._verdict(error)) is Again.INFLATED:
+        if error is None or (verdict := self._verdict(error)) in {Again.INFLATED, Again.RENEWED}:
             return 0.0
         asked: float = getattr(error, "retry_after", 0.0)
         # Pacing holds the operation until a 429's Retry-After, so no backoff is needed on top. A 503 may name a time, too.
@@ -132,7 +138,7 @@ class Retries:
         log.log(logging.INFO if notable else logging.DEBUG, "%s Again in %.1f s.", _error(state), state.upcoming_sleep)
 
     def _verdict(self, error: BaseException) -> Again:
-        return again(error, repeatable=self.repeatable, compressed=self.compressed)
+        return again(error, repeatable=self.repeatable, compressed=self.compressed, renewable=self.renewable)
 
 
 def _error(state: RetryCallState) -> BaseException | None:

@@ -8,7 +8,6 @@ The only module of the Klaviyo side that knows the HTTP library, so that changin
 from __future__ import annotations
 
 import asyncio
-import gzip
 import threading
 import time
 from collections import Counter
@@ -22,12 +21,14 @@ from typing import TYPE_CHECKING, Any, Generic
 import httpx
 from tenacity import AsyncRetrying, Retrying
 
-from airflow_provider_klaviyo import __version__
+from airflow_provider_klaviyo import wire
 from airflow_provider_klaviyo.api import limits
-from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoUnanswered, refusal
+from airflow_provider_klaviyo.api.errors import KlaviyoUnanswered, refusal
 from airflow_provider_klaviyo.api.pages import items, once
 from airflow_provider_klaviyo.api.redaction import redacted
 from airflow_provider_klaviyo.api.request import Json, Request, T
+from airflow_provider_klaviyo.credentials import Credentials, Steps, acarry_out, carry_out, credentials_of
+from airflow_provider_klaviyo.oauth import OPERATION, Renewal, Reply
 from airflow_provider_klaviyo.pacing import Pacer, Turn, pacer_of
 from airflow_provider_klaviyo.quiet import hush
 from airflow_provider_klaviyo.retries import Retries, seconds_to_wait
@@ -35,7 +36,6 @@ from airflow_provider_klaviyo.retries import Retries, seconds_to_wait
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.settings import Settings
 
-MEDIA_TYPE = "application/vnd.api+json"
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 
@@ -67,10 +67,17 @@ class Session:
         call = Call(self.line, request)
         for attempt in Retrying(**call.retries.policy(), sleep=self.sleep):
             with attempt, call.turn() as turn:
+                carry_out(call.ready(), self.sleep, self._ask)
                 for pause in turn:
                     self.sleep(pause)
                 return call.read(self.client.send(call.write(self.client)), turn)
         raise AssertionError(UNREACHABLE)
+
+    def _ask(self, renewal: Renewal) -> Reply:
+        try:
+            return _reply(self.client.send(self.line.ask(self.client, renewal)))
+        except httpx.RequestError as error:
+            return _no_reply(error)
 
     def walk(self, request: Request[Json] | None) -> Iterator[Json]:
         """
@@ -103,10 +110,17 @@ class AsyncSession:
         call = Call(self.line, request)
         async for attempt in AsyncRetrying(**call.retries.policy(), sleep=self.sleep):
             with attempt, call.turn() as turn:
+                await acarry_out(call.ready(), self.sleep, self._ask)
                 for pause in turn:
                     await self.sleep(pause)
                 return call.read(await self.client.send(call.write(self.client)), turn)
         raise AssertionError(UNREACHABLE)
+
+    async def _ask(self, renewal: Renewal) -> Reply:
+        try:
+            return _reply(await self.client.send(self.line.ask(self.client, renewal)))
+        except httpx.RequestError as error:
+            return _no_reply(error)
 
     async def walk(self, request: Request[Json] | None) -> AsyncIterator[Json]:
         """Yield the items of a page and of all that follow it, or raise as :meth:`Session.walk` does."""
@@ -123,6 +137,7 @@ def open_session(
     settings: Settings,
     *,
     pacer: Pacer | None = None,
+    credentials: Credentials | None = None,
     sleep: Callable[[float], None] = time.sleep,
     transport: httpx.BaseTransport | None = None,
 ) -> Iterator[Session]:
@@ -131,11 +146,12 @@ def open_session(
 
     :param settings: Where to and as whom.
     :param pacer: Another pace than the one that all sessions of the account share.
+    :param credentials: Others than those that all sessions of the connection share; the token of an OAuth app in those is kept in memory.
     :param sleep: How to wait.
     :param transport: Another way to Klaviyo than the network.
     """
     with httpx.Client(**_client(settings), transport=transport) as client:
-        yield Session(client, Line(settings, pacer or pacer_of(settings)), sleep)
+        yield Session(client, Line(settings, pacer or pacer_of(settings), credentials or credentials_of(settings)), sleep)
 
 
 @asynccontextmanager
@@ -143,12 +159,13 @@ async def open_async_session(
     settings: Settings,
     *,
     pacer: Pacer | None = None,
+    credentials: Credentials | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[AsyncSession]:
     """Open an awaiting session; the parameters are those of :func:`open_session`."""
     async with httpx.AsyncClient(**_client(settings), transport=transport) as client:
-        yield AsyncSession(client, Line(settings, pacer or pacer_of(settings)), sleep)
+        yield AsyncSession(client, Line(settings, pacer or pacer_of(settings), credentials or credentials_of(settings)), sleep)
 
 
 # ── what both share: no waiting, no sending ─────────────────────────────────────────
@@ -166,9 +183,17 @@ class Line:
 
     settings: Settings
     pacer: Pacer
+    credentials: Credentials
     requests: Counter[str] = field(default_factory=Counter)
     plain: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def ask(self, client: httpx.Client | httpx.AsyncClient, renewal: Renewal) -> httpx.Request:
+        """Put the request for a token into the library's words."""
+        self.count(OPERATION)
+        words = wire.written(renewal.request, self.settings, plain=False)
+        words["headers"]["authorization"] = renewal.authorization
+        return client.build_request(**words)
 
     def count(self, name: str) -> None:
         """Count a request."""
@@ -181,14 +206,19 @@ class Call(Generic[T]):
 
     def __init__(self, line: Line, request: Request[T]) -> None:
         self.line, self.request, self.settings = line, request, line.settings
-        if not request.path.startswith("/") or request.path.startswith("//") or not request.path.isprintable():
-            message = f"A request goes to a path on {self.settings.base_url}, such as /api/lists: {redacted(request.path.partition('?')[0])!r} is none."
-            raise KlaviyoConfigError(message)
+        wire.check(request, self.settings)
         self.operation = limits.find(request.method, request.path)
         self.name = f"{request.method} {self.operation.path}" if self.operation else request.name.partition("?")[0]
         clock = line.pacer.clock
         self.deadline = clock() + self.settings.deadline
         self.retries = Retries(request.repeatable, self.settings.max_attempts, self.deadline, clock)
+        self.credentials = None if wire.is_client(request) else line.credentials
+        self.header = self.refused = ""
+
+    def ready(self) -> Steps:
+        """Yield what is to be done before an attempt, so that it goes with a token that is good."""
+        if self.credentials:
+            yield from self.credentials.ready(self.refused)
 
     @contextmanager
     def turn(self) -> Iterator[Turn]:
@@ -198,84 +228,65 @@ class Call(Generic[T]):
             with self.line.pacer.turn(self.name, self.operation, share=share, until=until) as turn:
                 yield turn
         except httpx.RequestError as error:
-            cause = f"{type(error).__name__} {redacted(str(error))}".strip()
             sent = self.retries.doubtful or not isinstance(error, NOT_SENT)
             # Without the library's error behind it, which carries the request and with it the key.
-            raise KlaviyoUnanswered(self.request.name, sent=sent, cause=cause) from None
+            raise KlaviyoUnanswered(self.request.name, sent=sent, cause=_cause(error)) from None
 
     def write(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """Put the request into the library's words."""
-        body, headers = self.request.body, {}
-        self.retries.compressed = body is not None and not self.line.plain
-        if body is not None:
-            headers = {"Content-Type": MEDIA_TYPE} | ({"Content-Encoding": "gzip"} if self.retries.compressed else {})
-            body = body if self.retries.compressed else gzip.decompress(body)
-        elif self.request.json is not None:
-            headers = {"Content-Type": MEDIA_TYPE}
+        self.retries.compressed = self.request.body is not None and not self.line.plain
         self.line.count(self.name)
-        return client.build_request(
-            self.request.method,
-            self.settings.base_url + self.request.path,
-            params=self.request.params or None,
-            json=self.request.json if body is None else None,
-            content=body,
-            headers=headers,
-        )
+        words = wire.written(self.request, self.settings, plain=self.line.plain)
+        if self.credentials:
+            words["headers"]["authorization"] = self.header = self.credentials.header
+            self.retries.renewable = self.credentials.renewable and not self.refused
+        return client.build_request(**words)
 
     def read(self, response: httpx.Response, turn: Turn) -> T:
         """Read an answer, or raise what it says."""
-        answer, sound = _parsed(response)
         turn.learn(response.headers.get("ratelimit-limit", ""), response.headers.get("ratelimit-remaining", ""))
-        lack = "with a body that is no JSON object" if not sound else self._lack(answer)
+        if response.is_success and self.request.answer != "json":
+            return self.request.read(response.text if self.request.answer == "text" else response.content)
+        answer, sound = wire.parsed(response.content, response.headers.get("content-type", ""), redirect=response.is_redirect)
+        lack = wire.lack(self.request, answer) if sound else "with a body that is no JSON object"
         if response.is_success and lack:
             raise KlaviyoUnanswered(self.request.name, sent=True, cause=f"{response.status_code} {lack}")
         if response.is_success or self._gone_already(response):
-            return self.request.read(answer if response.is_success else {})
+            return self.request.read(answer if response.is_success else wire.NOTHING[self.request.answer])
         retry_after = seconds_to_wait(response.headers.get("retry-after", ""))
         if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             self.line.count("429")
             turn.hold(retry_after)
         if response.status_code == HTTPStatus.UNSUPPORTED_MEDIA_TYPE and self.retries.compressed:
             self.line.plain = True
-        raise refusal(self.request, response.status_code, answer, conn_id=self.settings.conn_id, retry_after=retry_after)
-
-    def _lack(self, answer: Json) -> str:
-        """Say what an answer lacks: one to a read has data, be it an empty list. Without, it was cut on its way."""
-        return "without data" if self.request.method == "GET" and "data" not in answer else ""
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            self.refused = self.header
+        oauth, conn_id = self.line.credentials.renewable, self.settings.conn_id
+        raise refusal(self.request, response.status_code, answer, conn_id=conn_id, retry_after=retry_after, oauth=oauth)
 
     def _gone_already(self, response: httpx.Response) -> bool:
         """Tell whether an earlier attempt of this DELETE may be why there is nothing left to delete."""
         return self.request.method == "DELETE" and response.status_code == HTTPStatus.NOT_FOUND and self.retries.doubtful
 
 
-def _parsed(response: httpx.Response) -> tuple[Json, bool]:
-    """Parse a body, and tell whether it was a JSON object or empty. Error pages of proxies are neither."""
-    if not response.content.strip():
-        return {}, True
-    try:
-        answer = response.json()
-    except ValueError:
-        answer = None
-    if isinstance(answer, dict):
-        return answer, True
-    if response.is_redirect:
-        said = "redirect", "redirects are not followed, lest the key travels: check the host of the connection"
-    else:
-        said = "not_json", f"the answer was {response.headers.get('content-type') or 'of unknown type'} instead of JSON"
-    return {"errors": [{"code": said[0], "detail": said[1]}]}, False
+def _reply(response: httpx.Response) -> Reply:
+    answer, _ = wire.parsed(response.content, response.headers.get("content-type", ""), redirect=response.is_redirect)
+    return Reply(response.status_code, answer, seconds_to_wait(response.headers.get("retry-after", "")))
+
+
+def _no_reply(error: httpx.RequestError) -> Reply:
+    return Reply(cause=_cause(error), sent=not isinstance(error, NOT_SENT))
+
+
+def _cause(error: httpx.RequestError) -> str:
+    return f"{type(error).__name__} {redacted(str(error))}".strip()
 
 
 def _client(settings: Settings) -> Json:
     """Return what both of the library's clients are made with."""
     hush(httpx.URL(settings.base_url))
     return {
-        "headers": {
-            "Authorization": f"Klaviyo-API-Key {settings.key}",
-            "revision": settings.revision,
-            "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1",
-            "Accept": MEDIA_TYPE,
-            "User-Agent": f"airflow-provider-klaviyo/{__version__}",
-        },
+        "headers": wire.common_headers(settings),
         "timeout": httpx.Timeout(settings.timeout, connect=min(settings.timeout, 15)),
         "limits": httpx.Limits(max_connections=100, max_keepalive_connections=32),
         "follow_redirects": False,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import logging
@@ -33,7 +34,7 @@ class Settings(BaseModel):
 
     :param conn_id: The Airflow connection these were read from.
     :param base_url: Scheme, host and port, without a slash at the end.
-    :param key: Private API key.
+    :param key: Private API key; empty with OAuth.
     :param revision: Klaviyo's API revision, sent with every request.
     :param timeout: Seconds that connecting, sending or answering may each take.
     :param max_attempts: How often one request is tried. A 429 is no attempt.
@@ -41,13 +42,16 @@ class Settings(BaseModel):
     :param rate_share: The part of the account's limits that this process may use.
     :param public_key: The account's company id, for ``/client`` endpoints.
     :param webhook_secret: Checks the signature of Klaviyo's webhooks.
+    :param client_id: The OAuth app; in place of a key, with the two that follow.
+    :param client_secret: Its secret.
+    :param refresh_token: What the account granted the app: it is where a renewal begins, and may be replaced by the first.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
 
     conn_id: str
     base_url: str = HOST
-    key: Annotated[str, Field(repr=False, pattern=r"^pk_[!-~]+$")]
+    key: Annotated[str, Field(repr=False, pattern=r"^pk_[!-~]+$")] = ""
     # Where a value is refused, its description completes the sentence "<name> must be ...".
     revision: Annotated[str, Field(description="a date such as 2026-10-15, with .pre behind it for a beta")] = REVISION
     timeout: Annotated[float, Field(gt=0, le=3600, description="seconds, above 0 and up to 3600")] = 60
@@ -56,6 +60,9 @@ class Settings(BaseModel):
     rate_share: Annotated[float, Field(gt=0, le=1, description="a number above 0 and up to 1")] = 1
     public_key: Annotated[str | None, Field(pattern=r"^\w+$", description="the account's six-character company id")] = None
     webhook_secret: Annotated[str | None, Field(repr=False, description="a text")] = None
+    client_id: Annotated[str, Field(pattern=r"^[!-9;-~]+$", description="the id of the OAuth app")] = ""
+    client_secret: Annotated[str, Field(repr=False, pattern=r"^[!-~]+$", description="the secret of the OAuth app")] = ""
+    refresh_token: Annotated[str, Field(repr=False, pattern=r"^[!-~]+$", description="a refresh token and nothing else")] = ""
 
     @field_validator("revision")
     @classmethod
@@ -66,21 +73,18 @@ class Settings(BaseModel):
     @classmethod
     def of(cls, connection: Connection) -> Settings:
         """
-        Read an Airflow connection: ``password`` is the key, ``host`` the base URL, the rest stands in ``extra``.
+        Read an Airflow connection: ``password`` is the key, if any, ``host`` the base URL, the rest stands in ``extra``.
 
         :param connection: A connection of type ``klaviyo``, in whichever way it was defined.
         :raises KlaviyoConfigError: A field cannot work; the message says which, and what it may be.
         """
         conn_id = connection.conn_id
-        key = (connection.password or "").strip()
-        if not key.startswith("pk_"):
-            message = (
-                f"The password of the connection {conn_id!r} must be a private API key, which begins with pk_"
-                f" (Klaviyo: Settings, API keys); {'it begins otherwise' if key else 'it is empty'}."
-            )
-            raise KlaviyoConfigError(message)
+        key, extra = (connection.password or "").strip(), _extra(connection)
+        _check_credentials(conn_id, key, extra)
+        if key:
+            extra["key"] = key
         try:
-            return cls(conn_id=conn_id, base_url=_base_url(connection), key=key, **_extra(connection))
+            return cls(conn_id=conn_id, base_url=_base_url(connection), **extra)
         except ValidationError as error:
             raise KlaviyoConfigError("; ".join(_complaint(conn_id, str(each["loc"][0])) for each in error.errors())) from None
 
@@ -88,6 +92,11 @@ class Settings(BaseModel):
     def loopback(self) -> bool:
         """Whether Klaviyo is a program on this machine: the sandbox."""
         return _is_loopback(urlsplit(self.base_url).hostname or "")
+
+    @property
+    def digest(self) -> str:
+        """What tells the account and the app from others, and neither key nor token."""
+        return hashlib.sha256(f"{self.base_url} {self.key} {self.client_id} {self.refresh_token}".encode()).hexdigest()
 
     @property
     def retires(self) -> date:
@@ -98,6 +107,31 @@ class Settings(BaseModel):
 
 # conn_id, base_url and key come from the connection's own fields, everything else from its extra.
 EXTRAS = frozenset(Settings.model_fields) - {"conn_id", "base_url", "key"}
+OAUTH = ("client_id", "client_secret", "refresh_token")
+
+
+def _check_credentials(conn_id: str, key: str, extra: dict[str, Any]) -> None:
+    """Check that there is either a key or all that OAuth needs."""
+    given = [name for name in OAUTH if extra.get(name)]
+    if key and given:
+        message = (
+            f"The connection {conn_id!r} has a password and {', '.join(given)} in its extra: choose one. Leave the password empty for OAuth,"
+            " or take these out of the extra for the private API key."
+        )
+    elif given and len(given) < len(OAUTH):
+        missing = ", ".join(name for name in OAUTH if name not in given)
+        message = (
+            f"For OAuth the extra of the connection {conn_id!r} needs client_id, client_secret and refresh_token: {missing} is missing."
+        )
+    elif not given and not key.startswith("pk_"):
+        message = (
+            f"The password of the connection {conn_id!r} must be a private API key, which begins with pk_"
+            f" (Klaviyo: Settings, API keys); {'it begins otherwise' if key else 'it is empty'}."
+            " With OAuth it stays empty, and the extra holds client_id, client_secret and refresh_token."
+        )
+    else:
+        return
+    raise KlaviyoConfigError(message)
 
 
 def _base_url(connection: Connection) -> str:

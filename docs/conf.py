@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for docs._ext
 # The reference pages import the package, hence Airflow, which wants a home of its own.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-docs-"))
 
@@ -16,7 +19,7 @@ author = "The airflow-provider-klaviyo authors"
 copyright = f"2026, {author}"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "docs._ext.directives"]
 exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -31,6 +34,7 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_static_path = ["_static"]
+html_css_files = ["klaviyo.css"]
 html_show_sphinx = False
 
 # Links into Airflow's and Python's own pages need their inventories, so they are made only where someone asks for them.

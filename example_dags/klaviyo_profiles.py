@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Profiles, one call at a time: make, upsert, update, read, list, and import in bulk.
+Profiles, one call at a time: make, upsert, update, merge, read, list, and import in bulk.
 
 Needs the connection ``klaviyo_default`` with the scopes ``lists:read``, ``lists:write``, ``profiles:read`` and ``profiles:write``.
 """
@@ -16,6 +16,7 @@ from airflow_provider_klaviyo.operators.profiles import (
     KlaviyoCreateProfileOperator,
     KlaviyoGetProfileOperator,
     KlaviyoListProfilesOperator,
+    KlaviyoMergeProfilesOperator,
     KlaviyoUpdateProfileOperator,
     KlaviyoUpsertProfileOperator,
 )
@@ -44,10 +45,27 @@ with DAG(dag_id="klaviyo_profiles", schedule=None, start_date=datetime(2026, 1, 
     )
     # [END howto_operator_update_profile]
 
+    twin = KlaviyoUpsertProfileOperator(task_id="twin", profile={"external_id": "newsletter-77", "last_name": "Okafor"})
+
+    # [START howto_operator_merge_profiles]
+    merge = KlaviyoMergeProfilesOperator(
+        task_id="merge",
+        destination_id="{{ ti.xcom_pull('upsert') }}",
+        source_id="{{ ti.xcom_pull('twin') }}",
+    )
+    # [END howto_operator_merge_profiles]
+
     # [START howto_operator_get_profile]
     get = KlaviyoGetProfileOperator(
         task_id="get",
+        profile_id="{{ ti.xcom_pull('create') }}",
+    )
+
+    find = KlaviyoGetProfileOperator(
+        task_id="find",
         lookup={"external_id": "customer-1001"},
+        additional_fields={"profile": ["subscriptions"]},
+        return_objects=True,
     )
     # [END howto_operator_get_profile]
 
@@ -70,6 +88,6 @@ with DAG(dag_id="klaviyo_profiles", schedule=None, start_date=datetime(2026, 1, 
     )
     # [END howto_operator_bulk_import_profiles]
 
-    create >> update
-    upsert >> get
-    [update, get] >> changed >> bulk_import
+    create >> [update, get]
+    [upsert, twin] >> merge >> find
+    [update, get, find] >> changed >> bulk_import

@@ -246,6 +246,10 @@ def test_sessions_of_one_account_share_a_pacer() -> None:
     assert pacer_of(one) is pacer_of(Settings(conn_id="two", key="pk_1", rate_share=0.5))
     assert pacer_of(one) is not pacer_of(Settings(conn_id="one", key="pk_2"))
     assert pacer_of(one) is not pacer_of(Settings(conn_id="one", key="pk_1", base_url="http://127.0.0.1:8080"))
+    app = Settings(conn_id="one", client_id="app", client_secret="s", refresh_token="r")
+    assert pacer_of(app) is pacer_of(Settings(conn_id="two", client_id="app", client_secret="s2", refresh_token="r"))
+    assert pacer_of(app) is not pacer_of(Settings(conn_id="one", client_id="app2", client_secret="s", refresh_token="r"))
+    assert pacer_of(app) is not pacer_of(one)
 
 
 def test_many_threads_never_go_together() -> None:

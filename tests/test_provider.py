@@ -67,7 +67,10 @@ def test_the_form_has_every_extra_that_is_read() -> None:
     assert set(CONNECTIONS["klaviyo"]["conn-fields"]) == EXTRAS
 
 
-@pytest.mark.parametrize(("conn_type", "secret"), [("klaviyo", "webhook_secret"), ("shopify", "client_secret")])
+@pytest.mark.parametrize(
+    ("conn_type", "secret"),
+    [("klaviyo", "webhook_secret"), ("klaviyo", "client_secret"), ("klaviyo", "refresh_token"), ("shopify", "client_secret")],
+)
 def test_secrets_are_password_fields(conn_type: str, secret: str) -> None:
     assert CONNECTIONS[conn_type]["conn-fields"][secret]["schema"]["format"] == "password"
 

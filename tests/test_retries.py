@@ -42,6 +42,10 @@ def test_the_table(error: BaseException, repeatable: Again, otherwise: Again) ->
     assert again(error, repeatable=False) is otherwise
 
 
+def test_a_token_that_is_not_taken_is_renewed() -> None:
+    assert again(refused(401), repeatable=False, renewable=True) is Again.RENEWED
+
+
 def test_a_compressed_body_that_is_not_taken_goes_again_inflated() -> None:
     assert again(refused(415), repeatable=False, compressed=True) is Again.INFLATED
 

@@ -101,6 +101,52 @@ def test_nonsense_is_refused_with_the_field_and_what_it_may_be(fields: dict[str,
         assert secret not in str(refused.value)
 
 
+APP = {"client_id": "app-1", "client_secret": "hush-app", "refresh_token": "hush-refresh"}
+
+
+def test_an_oauth_app_stands_in_place_of_a_key() -> None:
+    settings = Settings.of(connection(password="", extra={**APP, "client_id": " app-1 ", "timeout": 7}))
+    assert (settings.key, settings.client_id, settings.client_secret, settings.refresh_token) == ("", *APP.values())
+    assert settings.timeout == 7
+    assert "hush" not in repr(settings) + str(settings)
+
+
+def test_an_app_in_a_uri() -> None:
+    uri = "klaviyo://@/?client_id=app-1&client_secret=hush-app&refresh_token=hush-refresh"
+    assert Settings.of(Connection.from_uri(uri, conn_id="shop")).refresh_token == "hush-refresh"
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"password": KEY, "extra": APP}, "has a password and client_id, client_secret, refresh_token in its extra: choose one"),
+        ({"password": KEY, "extra": {"client_id": "app-1"}}, "has a password and client_id in its extra: choose one"),
+        ({"password": "oops", "extra": APP}, "choose one. Leave the password empty for OAuth"),
+        ({"password": "", "extra": {"client_id": "app-1"}}, "client_secret, refresh_token is missing"),
+        ({"password": "", "extra": {**APP, "refresh_token": ""}}, "refresh_token is missing"),
+        ({"password": "", "extra": {**APP, "refresh_token": "hush refresh"}}, "'refresh_token' .* a refresh token and nothing else"),
+        ({"password": "", "extra": {**APP, "client_id": "app:1"}}, "'client_id' .* the id of the OAuth app"),
+        ({"password": "", "extra": {**APP, "client_secret": " "}}, "'client_secret' .* the secret of the OAuth app"),
+        ({"password": None}, "With OAuth it stays empty, and the extra holds client_id"),
+    ],
+)
+def test_a_key_or_the_whole_app_and_not_both(fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(KlaviyoConfigError, match=says) as refused:
+        Settings.of(connection("shop", **fields))
+    assert "'shop'" in str(refused.value)
+    assert "hush" not in str(refused.value)
+    assert KEY not in str(refused.value)
+
+
+def test_the_digest_tells_accounts_and_apps_apart_and_nothing_else() -> None:
+    apps = [APP, {**APP, "client_id": "app-2"}, {**APP, "refresh_token": "r"}]
+    settings = [Settings.of(connection(password="", extra=app)) for app in apps] + [Settings.of(connection())]
+    assert len({each.digest for each in settings}) == 4
+    same = Settings.of(connection("copy", password="", extra={**APP, "client_secret": "renewed", "timeout": 5}))
+    assert same.digest == settings[0].digest
+    assert "hush" not in same.digest
+
+
 def test_an_unknown_extra_is_named_once_with_the_nearest_known_one(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         assert Settings.of(connection("typo", extra={"rateshare": 0.5})).rate_share == 1

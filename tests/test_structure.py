@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import pkgutil
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk import BaseOperator
 
+from airflow_provider_klaviyo import api
 from airflow_provider_klaviyo.provider import get_provider_info
 
 CLONE = Path(__file__).parents[1]
@@ -54,23 +58,132 @@ def test_the_readme_shows_code_that_runs() -> None:
     assert [line for block in shown for line in block.splitlines() if line.strip() and line.strip() not in running] == []
 
 
-def test_the_operators_of_the_first_release_are_there() -> None:
-    assert {each.__name__ for each in public()} == {
-        "KlaviyoAddProfilesToListOperator",
-        "KlaviyoBulkCreateEventsOperator",
-        "KlaviyoBulkImportProfilesOperator",
-        "KlaviyoCreateEventOperator",
-        "KlaviyoCreateListOperator",
-        "KlaviyoCreateProfileOperator",
-        "KlaviyoGetListOperator",
-        "KlaviyoGetProfileOperator",
-        "KlaviyoJobSensor",
-        "KlaviyoListListsOperator",
-        "KlaviyoListProfilesOperator",
-        "KlaviyoRequestOperator",
-        "KlaviyoUpdateProfileOperator",
-        "KlaviyoUpsertProfileOperator",
-        "ShopifyBulkQueryOperator",
-        "ShopifyToKlaviyoEventsOperator",
-        "ShopifyToKlaviyoProfilesOperator",
-    }
+#: Endpoint functions that no operator makes a request with, and why.
+WITHOUT_OPERATOR = {
+    "webhooks.topic": "a topic has nothing but its id, and the list has them all",
+}
+
+
+def endpoint_functions() -> list[str]:
+    """Return the functions of the API that make requests, as ``module.function``."""
+    return [
+        f"{found.name}.{name}"
+        for found in pkgutil.iter_modules(api.__path__)
+        for name, function in inspect.getmembers(importlib.import_module(f"{api.__name__}.{found.name}"), inspect.isfunction)
+        if function.__module__ == f"{api.__name__}.{found.name}" and "developers.klaviyo.com/en/reference/" in (function.__doc__ or "")
+    ]
+
+
+def test_every_endpoint_function_serves_an_operator_or_has_a_reason_not_to() -> None:
+    package = CLONE / "airflow_provider_klaviyo"
+    rooms = ("operators", "sensors", "triggers", "transfers", "loading", "hooks")
+    code = "\n".join(path.read_text() for room in rooms for path in (package / room).rglob("*.py"))
+    code += (package / "watch.py").read_text()
+    unused = {each for each in endpoint_functions() if not re.search(rf"\b{re.escape(each)}\b", code)}
+    assert unused == set(WITHOUT_OPERATOR)
+
+
+def test_the_operators_are_those_of_the_design() -> None:
+    assert [each.__name__ for each in public()] == OPERATORS.split()
+
+
+OPERATORS = """
+    KlaviyoAddProfilesToListOperator
+    KlaviyoAssignTemplateToCampaignMessageOperator
+    KlaviyoBulkCreateCatalogCategoriesOperator
+    KlaviyoBulkCreateCatalogItemsOperator
+    KlaviyoBulkCreateCatalogVariantsOperator
+    KlaviyoBulkCreateCouponCodesOperator
+    KlaviyoBulkCreateEventsOperator
+    KlaviyoBulkDeleteCatalogCategoriesOperator
+    KlaviyoBulkDeleteCatalogItemsOperator
+    KlaviyoBulkDeleteCatalogVariantsOperator
+    KlaviyoBulkImportProfilesOperator
+    KlaviyoBulkUpdateCatalogCategoriesOperator
+    KlaviyoBulkUpdateCatalogItemsOperator
+    KlaviyoBulkUpdateCatalogVariantsOperator
+    KlaviyoCampaignSensor
+    KlaviyoCancelCampaignSendOperator
+    KlaviyoCloneCampaignOperator
+    KlaviyoCloneTemplateOperator
+    KlaviyoCreateCampaignOperator
+    KlaviyoCreateCouponOperator
+    KlaviyoCreateEventOperator
+    KlaviyoCreateListOperator
+    KlaviyoCreateProfileOperator
+    KlaviyoCreateSegmentOperator
+    KlaviyoCreateTagOperator
+    KlaviyoCreateTemplateOperator
+    KlaviyoCreateWebhookOperator
+    KlaviyoDeleteCampaignOperator
+    KlaviyoDeleteListOperator
+    KlaviyoDeleteProfileDataOperator
+    KlaviyoDeleteSegmentOperator
+    KlaviyoDeleteTagOperator
+    KlaviyoDeleteTemplateOperator
+    KlaviyoDeleteWebhookOperator
+    KlaviyoEstimateCampaignRecipientsOperator
+    KlaviyoEventSensor
+    KlaviyoGetAccountOperator
+    KlaviyoGetCampaignOperator
+    KlaviyoGetEventOperator
+    KlaviyoGetFlowOperator
+    KlaviyoGetImageOperator
+    KlaviyoGetListOperator
+    KlaviyoGetMetricOperator
+    KlaviyoGetProfileOperator
+    KlaviyoGetSegmentOperator
+    KlaviyoGetTemplateOperator
+    KlaviyoGetWebhookOperator
+    KlaviyoJobSensor
+    KlaviyoListAccountsOperator
+    KlaviyoListCampaignsOperator
+    KlaviyoListCatalogItemsOperator
+    KlaviyoListCouponsOperator
+    KlaviyoListEventsOperator
+    KlaviyoListFlowsOperator
+    KlaviyoListImagesOperator
+    KlaviyoListListProfilesOperator
+    KlaviyoListListsOperator
+    KlaviyoListMetricsOperator
+    KlaviyoListProfilesOperator
+    KlaviyoListSegmentProfilesOperator
+    KlaviyoListSegmentsOperator
+    KlaviyoListTagsOperator
+    KlaviyoListTemplatesOperator
+    KlaviyoListWebhookTopicsOperator
+    KlaviyoListWebhooksOperator
+    KlaviyoMergeProfilesOperator
+    KlaviyoQueryCampaignValuesOperator
+    KlaviyoQueryFlowSeriesOperator
+    KlaviyoQueryFlowValuesOperator
+    KlaviyoQueryFormSeriesOperator
+    KlaviyoQueryFormValuesOperator
+    KlaviyoQueryMetricAggregatesOperator
+    KlaviyoQuerySegmentSeriesOperator
+    KlaviyoQuerySegmentValuesOperator
+    KlaviyoRemoveProfilesFromListOperator
+    KlaviyoRenderTemplateOperator
+    KlaviyoRequestOperator
+    KlaviyoScheduleCampaignOperator
+    KlaviyoSendCampaignOperator
+    KlaviyoSubscribeProfilesOperator
+    KlaviyoSuppressProfilesOperator
+    KlaviyoSyncListProfilesOperator
+    KlaviyoTagResourcesOperator
+    KlaviyoUnsubscribeProfilesOperator
+    KlaviyoUnsuppressProfilesOperator
+    KlaviyoUpdateCampaignOperator
+    KlaviyoUpdateFlowStatusOperator
+    KlaviyoUpdateImageOperator
+    KlaviyoUpdateListOperator
+    KlaviyoUpdateProfileOperator
+    KlaviyoUpdateSegmentOperator
+    KlaviyoUpdateTemplateOperator
+    KlaviyoUpdateWebhookOperator
+    KlaviyoUploadImageOperator
+    KlaviyoUpsertProfileOperator
+    ShopifyBulkQueryOperator
+    ShopifyToKlaviyoEventsOperator
+    ShopifyToKlaviyoProfilesOperator
+"""

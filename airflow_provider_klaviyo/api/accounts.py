@@ -3,28 +3,27 @@
 
 from __future__ import annotations
 
-from airflow_provider_klaviyo.api.jsonapi import Fields, listing, query
+from typing import Unpack
+
+from airflow_provider_klaviyo.api.jsonapi import Listing, Reading, listing, reading
 from airflow_provider_klaviyo.api.request import Json, Request, at
 
 
-def get(*, account_id: str, fields: Fields | None = None) -> Request[Json]:
+def get(*, account_id: str, **query: Unpack[Reading]) -> Request[Json]:
     """
-    Read the account, which must be the key's own.
+    Read the account, which must be the key's own; for the query see :class:`~airflow_provider_klaviyo.api.jsonapi.Reading`.
 
     https://developers.klaviyo.com/en/reference/get_account
 
     :param account_id: Klaviyo's id of it, which is also its public key.
-    :param fields: The fields to return, by resource type.
     """
-    return Request("GET", at("/api/accounts/{}", account_id), params=query(fields=fields))
+    return reading(at("/api/accounts/{}", account_id), **query)
 
 
-def list_(*, fields: Fields | None = None) -> Request[Json]:
+def list_(**query: Unpack[Listing]) -> Request[Json]:
     """
-    Read the account of the key, as a list of one.
+    Read the account of the key, as a list of one; for the query see :class:`~airflow_provider_klaviyo.api.jsonapi.Listing`.
 
     https://developers.klaviyo.com/en/reference/get_accounts
-
-    :param fields: The fields to return, by resource type.
     """
-    return listing("/api/accounts", fields=fields)
+    return listing("/api/accounts", **query)

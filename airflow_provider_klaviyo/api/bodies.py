@@ -180,8 +180,8 @@ def checked_profile(profile: Profile | Mapping[str, Any], *, also: tuple[str, ..
     :param identified: Whether the profile is named already: then it needs no identifier among its attributes.
     :raises KlaviyoConfigError: No identifier, an unknown name, or an e-mail or phone number of a wrong form.
     """
-    _check_names(profile, PROFILE_FIELDS.union(also), "a profile")
-    _check_names(profile.get("location") or {}, LOCATION_FIELDS, "a location")
+    check_names(profile, PROFILE_FIELDS.union(also), "a profile")
+    check_names(profile.get("location") or {}, LOCATION_FIELDS, "a location")
     attributes: Json = {name: plain(value) for name, value in profile.items()}
     wanted = ("email", "phone_number", "external_id", *also)
     if not identified and not any(attributes.get(name) for name in wanted):
@@ -199,7 +199,7 @@ def checked_event(event: Event | Mapping[str, Any]) -> Json:
     :param event: The event.
     :raises KlaviyoConfigError: No metric, no identifier, an unknown name, a time without zone, or a field of a wrong form.
     """
-    _check_names(event, EVENT_FIELDS, "an event")
+    check_names(event, EVENT_FIELDS, "an event")
     time, value = event.get("time"), plain(event.get("value"))
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
         raise KlaviyoConfigError(f"value is a number, not a {type(value).__name__}")
@@ -216,12 +216,23 @@ def checked_event(event: Event | Mapping[str, Any]) -> Json:
     }
 
 
-def _check_names(named: Mapping[str, Any], known: frozenset[str], what: str) -> None:
+def check_names(
+    named: Mapping[str, Any], known: frozenset[str], what: str, otherwise: str = "fields of your own go under properties"
+) -> None:
+    """
+    Refuse a misspelt name, which Klaviyo would not miss.
+
+    :param named: Fields by name.
+    :param known: The names there are.
+    :param what: What has them, for the message.
+    :param otherwise: What to say of a name that is like none of them.
+    :raises KlaviyoConfigError: It is no mapping, or has another name.
+    """
     _check_object(named, what)
     for name in named:
         if name not in known:
             near = get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "fields of your own go under properties."
+            hint = f"did you mean {near[0]}?" if near else f"{otherwise}."
             raise KlaviyoConfigError(f"{what} has no {redacted(repr(name))}: {hint}")
 
 

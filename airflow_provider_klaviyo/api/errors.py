@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -58,6 +59,19 @@ class KlaviyoLoadFailed(KlaviyoError):  # noqa: N818 - the name says what is kno
     """A load ended with more rejected rows than allowed, or with rows whose fate is unknown."""
 
 
+class KlaviyoSignatureError(KlaviyoError):
+    """
+    What came as a webhook is not one that Klaviyo has sent just now: nothing in it is to be believed.
+
+    :param check: What it failed: ``headers``, ``signature`` or ``age``.
+    :param reason: A sentence; it holds nothing of the secret or the body.
+    """
+
+    def __init__(self, check: str, reason: str) -> None:
+        self.check, self.reason = check, reason
+        super().__init__(f"not a webhook that Klaviyo has sent just now: {reason}")
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """
@@ -88,6 +102,7 @@ class KlaviyoApiError(KlaviyoError):
     :param conn_id: The Airflow connection that was used.
     :param retry_after: Seconds Klaviyo asks to wait, 0 where it does not.
     :param shapes: What stood at each pointer, as a shape and never as a value.
+    :param oauth: Whether the connection's credentials are those of an OAuth app.
     """
 
     operation: str
@@ -96,6 +111,7 @@ class KlaviyoApiError(KlaviyoError):
     conn_id: str = ""
     retry_after: float = 0.0
     shapes: tuple[str, ...] = field(default=())
+    oauth: bool = False
 
     def __post_init__(self) -> None:
         super().__init__(str(self))
@@ -116,27 +132,29 @@ class KlaviyoApiError(KlaviyoError):
         return next((each.duplicate_id for each in self.faults if each.duplicate_id), "")
 
     def __str__(self) -> str:
-        shapes = (*self.shapes, *[""] * len(self.faults))
-        said = "; ".join(_sentence(fault, shape) for fault, shape in zip(self.faults[:SHOWN], shapes, strict=False))
-        if len(self.faults) > SHOWN:
-            said += f"; and {len(self.faults) - SHOWN:,} more"
-        return " ".join(filter(None, [f"{self.operation} answered {self.status}.", said, self._advice()]))
+        return " ".join(filter(None, [f"{self.operation} answered {self.status}.", listed(self.faults, self.shapes), self._advice()]))
 
     def _advice(self) -> str:
         """Say what to do about it."""
         method, _, path = self.operation.partition(" ")
         match self.status:
+            case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN if path.startswith("/client/"):
+                return (
+                    f"Klaviyo does not take the company_id: the extra `public_key` of the connection {self.conn_id!r} must be the account's"
+                    " six-character company id (Klaviyo: Settings, API keys)."
+                )
+            case HTTPStatus.UNAUTHORIZED if self.oauth:
+                return (
+                    f"Klaviyo does not take the token of the connection {self.conn_id!r}, though it was just renewed. Reconnect: authorise"
+                    f" the app again, and put the new refresh_token in the extra of the connection {self.conn_id!r}."
+                )
             case HTTPStatus.UNAUTHORIZED:
                 return (
                     f"Klaviyo does not know the key of the connection {self.conn_id!r}: its password must be a private API key"
                     " of this account, which begins with pk_ (Klaviyo: Settings, API keys)."
                 )
             case HTTPStatus.FORBIDDEN:
-                known = limits.find(method, path)
-                need = f"the scopes {', '.join(known.scopes)}" if known and known.scopes else "the scope of this endpoint"
-                return (
-                    f"The key of the connection {self.conn_id!r} needs {need}; a key's scopes are fixed when it is made, so make a new one."
-                )
+                return self._forbidden(method, path)
             case HTTPStatus.NOT_FOUND:
                 return f"Nothing has the id in {path} in the account of the connection {self.conn_id!r}."
             case HTTPStatus.CONFLICT if self.duplicate_id:
@@ -150,6 +168,18 @@ class KlaviyoApiError(KlaviyoError):
                 return "The limit stayed spent until the deadline: lower `rate_share`, or let fewer clients share the account."
         return ""
 
+    def _forbidden(self, method: str, path: str) -> str:
+        if path.startswith("/api/webhook") and any("KDP" in fault.detail for fault in self.faults):
+            return "Webhooks are for OAuth apps, and for accounts that have Klaviyo's Advanced KDP: use a connection with OAuth."
+        known = limits.find(method, path)
+        need = f"the scopes {', '.join(known.scopes)}" if known and known.scopes else "the scope of this endpoint"
+        if self.oauth:
+            return (
+                f"The app of the connection {self.conn_id!r} needs {need}: add what is missing to the app's scopes, authorise it again,"
+                " and put the new refresh_token in the connection's extra."
+            )
+        return f"The key of the connection {self.conn_id!r} needs {need}; a key's scopes are fixed when it is made, so make a new one."
+
     def as_data(self) -> Json:
         """Return what a trigger emits, so that :func:`from_data` raises the same error in a worker."""
         return {**asdict(self), "kind": "api"}
@@ -162,7 +192,9 @@ def from_data(data: Json) -> KlaviyoError:
     return KlaviyoApiError(**{**fields, "faults": faults, "shapes": tuple(fields.get("shapes", ()))})
 
 
-def refusal(request: Request[Any], status: int, answer: Json, *, conn_id: str, retry_after: float = 0.0) -> KlaviyoApiError:
+def refusal(
+    request: Request[Any], status: int, answer: Json, *, conn_id: str, retry_after: float = 0.0, oauth: bool = False
+) -> KlaviyoApiError:
     """
     Make the error of an answer.
 
@@ -171,6 +203,7 @@ def refusal(request: Request[Any], status: int, answer: Json, *, conn_id: str, r
     :param answer: The parsed body, ``{}`` where it was not JSON.
     :param conn_id: The Airflow connection that was used.
     :param retry_after: Seconds Klaviyo asks to wait.
+    :param oauth: Whether the connection's credentials are those of an OAuth app.
     """
     raw = [each for each in answer.get("errors") or [] if isinstance(each, dict)]
     pointers = [str((each.get("source") or {}).get("pointer") or "") for each in raw]
@@ -185,7 +218,18 @@ def refusal(request: Request[Any], status: int, answer: Json, *, conn_id: str, r
         )
         for each, pointer in zip(raw, pointers, strict=True)
     )
-    return KlaviyoApiError(request.name, status, faults, conn_id, retry_after, tuple(map(sent.shape, pointers)))
+    return KlaviyoApiError(request.name, status, faults, conn_id, retry_after, tuple(map(sent.shape, pointers)), oauth)
+
+
+def listed(faults: Sequence[Fault], shapes: Sequence[str] = ()) -> str:
+    """
+    Say what is wrong: the first few faults, and how many more there are.
+
+    :param faults: The faults.
+    :param shapes: What stood at the pointer of each, as far as it is known.
+    """
+    said = "; ".join(_sentence(fault, shape) for fault, shape in zip(faults[:SHOWN], (*shapes, *[""] * len(faults)), strict=False))
+    return f"{said}; and {len(faults) - SHOWN:,} more" if len(faults) > SHOWN else said
 
 
 def _sentence(fault: Fault, shape: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from airflow_provider_klaviyo.api import bodies
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
-from airflow_provider_klaviyo.api.jsonapi import Fields, Names, document, listing, query
+from airflow_provider_klaviyo.api.jsonapi import Listing, Reading, document, listing, reading
 from airflow_provider_klaviyo.api.request import Json, Request, at
 
 MOST_CREATED = 1_000
@@ -72,30 +72,21 @@ def bulk_create(*, events: Sequence[Json]) -> Request[Json]:
     return Request("POST", "/api/event-bulk-create-jobs", json=body)
 
 
-def get(*, event_id: str, fields: Fields | None = None, include: Names | None = None) -> Request[Json]:
+def get(*, event_id: str, **query: Unpack[Reading]) -> Request[Json]:
     """
-    Read an event.
+    Read an event; for the query see :class:`~airflow_provider_klaviyo.api.jsonapi.Reading`.
 
     https://developers.klaviyo.com/en/reference/get_event
 
     :param event_id: Klaviyo's id of it.
-    :param fields: The fields to return, by resource type.
-    :param include: Relationships whose resources to return as well: ``metric``, ``profile``, ``attributions``.
     """
-    return Request("GET", at("/api/events/{}", event_id), params=query(fields=fields, include=include))
+    return reading(at("/api/events/{}", event_id), **query)
 
 
-def list_(
-    *,
-    filter: str | None = None,  # noqa: A002 - Klaviyo's name
-    sort: str | None = None,
-    fields: Fields | None = None,
-    include: Names | None = None,
-    page_size: int | None = None,
-) -> Request[Json]:
+def list_(**query: Unpack[Listing]) -> Request[Json]:
     """
-    Read events, page by page; for the parameters see :func:`jsonapi.query`.
+    Read events, page by page; for the query see :class:`~airflow_provider_klaviyo.api.jsonapi.Listing`.
 
     https://developers.klaviyo.com/en/reference/get_events
     """
-    return listing("/api/events", filter=filter, sort=sort, fields=fields, include=include, page_size=page_size)
+    return listing("/api/events", **query)

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
 from airflow_provider_klaviyo.api import limits
-from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError, KlaviyoJobFailed
-from airflow_provider_klaviyo.api.jsonapi import equals, listing
+from airflow_provider_klaviyo.api.errors import Fault, KlaviyoConfigError, KlaviyoError, KlaviyoJobFailed, listed
+from airflow_provider_klaviyo.api.filters import equals
+from airflow_provider_klaviyo.api.jsonapi import listing
 from airflow_provider_klaviyo.api.redaction import redacted
 from airflow_provider_klaviyo.api.request import Json, Request, at
 
@@ -52,7 +54,8 @@ class Job:
     :param total: Rows it has, 0 until Klaviyo has counted them, and where it does not.
     :param completed: Rows it carried out.
     :param failed: Rows it refused.
-    :param skipped: Rows there was nothing to do for.
+    :param skipped: Rows there was nothing to do for, among them those to delete that are not there.
+    :param errors: What was wrong with the refused rows, as far as the job itself says so.
     """
 
     id: str
@@ -62,6 +65,7 @@ class Job:
     completed: int = 0
     failed: int = 0
     skipped: int = 0
+    errors: tuple[Fault, ...] = ()
 
     @classmethod
     def read(cls, answer: Json) -> Job:
@@ -79,17 +83,22 @@ class Job:
             case {"type": str(type_), "id": str(job_id), "attributes": dict(told)}:
                 kind = type_.removesuffix("-job")
                 counts = {name: told.get(f"{name}_count") or 0 for name in ("total", "completed", "failed", "skipped")}
-                return cls(job_id, kind, _status(told.get("status"), kind), **counts)
+                said = [_fault(each, kind) for each in told.get("errors") or () if isinstance(each, dict)]
+                errors = tuple(each for each in said if not (kind.endswith("-bulk-delete") and each.code == "not_found"))
+                gone = min(len(said) - len(errors), counts["failed"])
+                counts |= {"failed": counts["failed"] - gone, "skipped": counts["skipped"] + gone}
+                return cls(job_id, kind, _status(told.get("status"), kind), **counts, errors=errors)
         raise KlaviyoError("Klaviyo answered with what is no job: it has no type, id or attributes")
 
     @classmethod
     def from_data(cls, data: Json) -> Job:
         """Rebuild what :meth:`as_data` wrote."""
-        return cls(**{**data, "status": JobStatus(data["status"])})
+        return cls(**{**data, "status": JobStatus(data["status"]), "errors": tuple(Fault(**each) for each in data.get("errors", ()))})
 
     def as_data(self) -> Json:
         """Return the job in JSON's own types, for an XCom or a trigger's event."""
-        return {**asdict(self), "status": self.status.value}
+        errors = [{"code": each.code, "detail": each.detail, "pointer": each.pointer} for each in self.errors]
+        return {**asdict(self), "status": self.status.value, "errors": errors}
 
     @property
     def done(self) -> bool:
@@ -108,7 +117,9 @@ class Job:
                 f"the {self.kind} job {self.id} was cancelled after {self.completed:,} of {self.total:,} rows: start it anew"
             )
         if self.status is JobStatus.COMPLETE and self.failed > allowed_failures:
-            where = f"; GET /api/profile-bulk-import-jobs/{self.id}/import-errors names them" if self.kind == "profile-bulk-import" else ""
+            where = f": {listed(self.errors)}" if self.errors else ""
+            if self.kind == "profile-bulk-import":
+                where = f"; GET /api/profile-bulk-import-jobs/{self.id}/import-errors names them"
             raise KlaviyoJobFailed(
                 f"the {self.kind} job {self.id} is complete, but {self.failed:,} of {self.total:,} rows failed"
                 f" ({allowed_failures:,} allowed){where}"
@@ -168,6 +179,13 @@ def _known(kind: Kind) -> Kind:
     if kind not in get_args(Kind):
         raise KlaviyoConfigError(f"a job's kind is one of {', '.join(get_args(Kind))}")
     return kind
+
+
+def _fault(error: Mapping[str, Any], kind: str) -> Fault:
+    """Read what was wrong with a row. The sentence about a coupon code may quote the code, which is as good as money: its title has to do."""
+    said = error.get("title") if kind.startswith("coupon-code") else error.get("detail") or error.get("title")
+    pointer = (error.get("source") or {}).get("pointer")
+    return Fault(str(error.get("code") or ""), redacted(str(said or "")), str(pointer or ""))
 
 
 def _status(text: object, kind: str) -> JobStatus:

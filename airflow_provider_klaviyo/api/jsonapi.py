@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TypedDict, Unpack
 
-from airflow_provider_klaviyo.api import limits
+from airflow_provider_klaviyo.api import filters, limits
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.api.limits import Operation
 from airflow_provider_klaviyo.api.request import Json, Request
 
 Names = str | Iterable[str]
@@ -45,69 +45,92 @@ def identifiers(kind: str, ids: Iterable[str]) -> Json:
     return {"data": [{"type": kind, "id": each} for each in ids]}
 
 
-def equals(field: str, value: str) -> str:
+class Reading(TypedDict, total=False):
     """
-    Return the filter that a field has a value.
+    How to read one resource.
 
-    :param field: The field.
-    :param value: Any text: quotes in it are escaped.
-    """
-    return f"equals({field},{json.dumps(value, ensure_ascii=False)})"
-
-
-def query(
-    *,
-    filter: str | None = None,  # noqa: A002 - Klaviyo's name
-    sort: str | None = None,
-    fields: Fields | None = None,
-    additional_fields: Fields | None = None,
-    include: Names | None = None,
-    page_size: int | None = None,
-) -> dict[str, str | int]:
-    """
-    Return the query of a read.
-
-    :param filter: Klaviyo's filter, such as ``greater-than(updated,2026-01-01T00:00:00Z)``; a comma means "and".
-    :param sort: A field, with ``-`` before it to have the largest first.
     :param fields: The fields to return, by resource type: ``{"profile": ["email"]}``.
     :param additional_fields: Fields that are left out unless asked for, by resource type.
     :param include: Relationships whose resources to return as well.
-    :param page_size: Items a page.
     """
-    params = given(filter=filter, sort=sort, include=_joined(include))
-    for family, named in (("fields", fields), ("additional-fields", additional_fields)):
-        params |= {f"{family}[{kind}]": _joined(names) for kind, names in (named or {}).items()}
-    return params if page_size is None else params | {"page[size]": page_size}
+
+    fields: Fields | None
+    additional_fields: Fields | None
+    include: Names | None
 
 
-def listing(
-    path: str,
-    *,
-    filter: str | None = None,  # noqa: A002 - Klaviyo's name
-    sort: str | None = None,
-    fields: Fields | None = None,
-    additional_fields: Fields | None = None,
-    include: Names | None = None,
-    page_size: int | None = None,
-) -> Request[Json]:
+class Listing(Reading, total=False):
     """
-    Return the request for the first page of a list; for the parameters see :func:`query`.
+    How to read a list; the rest is as :class:`Reading` has it.
+
+    :param filter: Klaviyo's filter, such as ``greater-than(updated,2026-01-01T00:00:00Z)``; a comma means "and". The functions
+        of :mod:`~airflow_provider_klaviyo.api.filters` write it.
+    :param sort: A field, with ``-`` before it to have the largest first.
+    :param page_size: Items a page; as many as Klaviyo chooses where left out.
+    """
+
+    filter: str | None
+    sort: str | None
+    page_size: int | None
+
+
+def reading(path: str, **query: Unpack[Reading]) -> Request[Json]:
+    """
+    Return the request for one resource; for the query see :class:`Reading`.
+
+    :param path: The resource's path.
+    :raises KlaviyoConfigError: The operation does not offer what is asked for.
+    """
+    return listing(path, **query)
+
+
+def listing(path: str, **query: Unpack[Listing]) -> Request[Json]:
+    """
+    Return the request for the first page of a list; for the query see :class:`Listing`.
 
     :param path: The list's path.
-    :raises KlaviyoConfigError: The page is larger than Klaviyo makes them.
+    :raises KlaviyoConfigError: The operation does not offer what is asked for.
     """
-    _check_page_size(path, page_size)
-    params = query(filter=filter, sort=sort, fields=fields, additional_fields=additional_fields, include=include, page_size=page_size)
-    return Request("GET", path, params=params)
+    given_query = given(**query)
+    if unknown := given_query.keys() - Listing.__annotations__.keys():
+        raise TypeError(f"a query has {', '.join(sorted(Listing.__annotations__))}, not {', '.join(sorted(unknown))}")
+    if operation := limits.find("GET", path):
+        _check(operation, query)
+    return Request("GET", path, params=_params(query))
 
 
-def _joined(names: Names | None) -> str | None:
-    return names if names is None or isinstance(names, str) else ",".join(names)
+def _params(query: Listing) -> dict[str, str | int]:
+    params = given(filter=query.get("filter"), sort=query.get("sort"), include=",".join(_words(query.get("include"))) or None)
+    for family, named in (("fields", query.get("fields")), ("additional-fields", query.get("additional_fields"))):
+        params |= {f"{family}[{kind}]": ",".join(_words(names)) for kind, names in (named or {}).items()}
+    return params | given(**{"page[size]": query.get("page_size")})
 
 
-def _check_page_size(path: str, page_size: int | None) -> None:
-    operation = limits.find("GET", path)
-    if page_size is None or operation is None:
+def _words(names: Names | None) -> list[str]:
+    return [each.strip() for each in names.split(",")] if isinstance(names, str) else list(names or ())
+
+
+def _check(operation: Operation, query: Listing) -> None:
+    """Refuse what an operation does not offer: Klaviyo would, after the request had been counted."""
+    filters.check(query.get("filter") or None, operation)
+    if sort := query.get("sort"):
+        _offered(operation, "sort", [sort.removeprefix("-")], operation.sortable)
+    _offered(operation, "include", _words(query.get("include")), operation.include)
+    _offered(operation, "fields of", query.get("fields") or (), operation.fields)
+    for kind, names in (query.get("additional_fields") or {}).items():
+        _offered(operation, f"additional_fields of {kind}", _words(names), operation.additional_fields.get(kind, ()))
+    _check_page_size(operation, query.get("page_size"))
+
+
+def _offered(operation: Operation, what: str, words: Iterable[str], offered: Collection[str]) -> None:
+    for word in words:
+        if word not in offered:
+            known = f"it has {', '.join(offered)}" if offered else "it has none"
+            raise KlaviyoConfigError(f"{operation.id} has no {what} {word!r}: {known}")
+
+
+def _check_page_size(operation: Operation, page_size: int | None) -> None:
+    if page_size is None:
         return
     if operation.max_page_size is None:
         raise KlaviyoConfigError(f"the pages of {operation.id} have a fixed size: leave page_size out")

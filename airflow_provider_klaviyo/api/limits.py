@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What Klaviyo documents about each of its operations: rates, scopes, page sizes, filters.
+What Klaviyo documents about each of its operations: rates, scopes, pages, filters, and what else a query may hold.
 
 Generated data (``tests/contract/generate_limits.py``), read once, at the first question.
 """
@@ -14,7 +14,10 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+Words = Mapping[str, tuple[str, ...]]
+
 OPERATIONS: tuple[Operation, ...]
+"""All of them: those of ``/api``, and those of ``/client`` (:attr:`Operation.client`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,19 @@ class Operation:
     :param burst: Requests a second.
     :param steady: Requests a minute.
     :param daily: Requests a day, ``None`` where there is no such limit.
+    :param paged: Whether it answers in pages, each with a cursor to the next.
     :param max_page_size: Items a page may hold, ``None`` where ``page[size]`` is not taken.
     :param default_page_size: Items a page holds where ``page[size]`` is not given, ``None`` where unknown.
     :param sortable: Fields it sorts by, either way.
-    :param filters: The operators each filter field takes.
+    :param fields: Types of resources whose fields may be chosen.
+    :param include: Relationships whose resources it returns if asked to.
+    :param additional_fields: Fields it leaves out unless asked for them, by type.
+    :param filters: The operators each filter field takes; empty where it takes no filter.
+    :param filter_types: What each field is compared with: ``string``, ``date-time``, ``number``, ``integer`` or ``boolean``.
+        A field that has only the operator ``has`` is not there.
+    :param filter_words: The values a field may be compared with, for fields that have but a few.
+    :param filter_required: Whether it answers only to a filter.
+    :param params: Other parameters of its query.
     """
 
     id: str
@@ -42,10 +54,23 @@ class Operation:
     burst: int | None = None
     steady: int | None = None
     daily: int | None = None
+    paged: bool = False
     max_page_size: int | None = None
     default_page_size: int | None = None
     sortable: tuple[str, ...] = ()
-    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    fields: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    additional_fields: Words = field(default_factory=dict, hash=False)
+    filters: Words = field(default_factory=dict, hash=False)
+    filter_types: Mapping[str, str] = field(default_factory=dict, hash=False)
+    filter_words: Words = field(default_factory=dict, hash=False)
+    filter_required: bool = False
+    params: tuple[str, ...] = ()
+
+    @property
+    def client(self) -> bool:
+        """Whether it is made for browsers and apps: it goes by the account's public key, and never by the private one."""
+        return self.path.startswith("/client/")
 
     @property
     def page(self) -> str:
@@ -90,13 +115,16 @@ def __getattr__(name: str) -> Any:
 @cache
 def _operations() -> tuple[Operation, ...]:
     text = resources.files(__package__).joinpath("operations.json").read_text(encoding="utf-8")
-    return tuple(_operation(each) for each in json.loads(text))
+    return tuple(Operation(**_frozen(each)) for each in json.loads(text))
 
 
-def _operation(entry: dict[str, Any]) -> Operation:
-    frozen: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-    frozen["filters"] = {name: tuple(operators) for name, operators in entry.get("filters", {}).items()}
-    return Operation(**frozen)
+def _frozen(value: Any) -> Any:
+    match value:
+        case list():
+            return tuple(value)
+        case dict():
+            return {key: _frozen(each) for key, each in value.items()}
+    return value
 
 
 @cache

@@ -14,7 +14,7 @@ def once(request: Request[Json], seen: set[int]) -> Request[Json]:
     :param seen: The pages read; the request is added.
     :raises KlaviyoError: Klaviyo's links go round in a circle.
     """
-    page = hash((request.path, *request.params.items()))
+    page = hash((request.path, *request.params.items(), repr(request.json)))
     if page in seen:
         message = f"{request.name} links to a page that was read before: reading on would never end."
         raise KlaviyoError(message)

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from airflow_provider_klaviyo.api import bodies
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
-from airflow_provider_klaviyo.api.jsonapi import Fields, Names, document, equals, given, identifiers, listing, query
+from airflow_provider_klaviyo.api.filters import equals
+from airflow_provider_klaviyo.api.jsonapi import Listing, Names, Reading, document, given, identifiers, listing, reading
 from airflow_provider_klaviyo.api.request import Json, Request, at
 
 MOST_IMPORTED = 10_000
@@ -93,71 +94,58 @@ def bulk_import(*, profiles: Sequence[Json], list_id: str | None = None) -> Requ
     return Request("POST", "/api/profile-bulk-import-jobs", json=body, replayable=not any(map(_appends, profiles)))
 
 
-def get(
-    *, profile_id: str, fields: Fields | None = None, additional_fields: Fields | None = None, include: Names | None = None
-) -> Request[Json]:
+def merge(*, destination_id: str, source_id: str) -> Request[Json]:
     """
-    Read a profile.
+    Merge one profile, the source, into another, the destination. The source is deleted; nothing brings it back.
+
+    It is carried out some time later; until then the source can be read.
+
+    https://developers.klaviyo.com/en/reference/merge_profiles
+
+    :param destination_id: Klaviyo's id of the profile that stays.
+    :param source_id: Klaviyo's id of the profile that goes.
+    :raises KlaviyoConfigError: One is missing, or they are the same.
+    """
+    if not destination_id or not source_id or destination_id == source_id:
+        raise KlaviyoConfigError("destination_id and source_id are the ids of two profiles")
+    related = {"profiles": identifiers("profile", [source_id])}
+    return Request("POST", "/api/profile-merge", json=document("profile-merge", identity=destination_id, relationships=related))
+
+
+def get(*, profile_id: str, **query: Unpack[Reading]) -> Request[Json]:
+    """
+    Read a profile; for the query see :class:`~airflow_provider_klaviyo.api.jsonapi.Reading`.
 
     https://developers.klaviyo.com/en/reference/get_profile
 
     :param profile_id: Klaviyo's id of it.
-    :param fields: The fields to return, by resource type.
-    :param additional_fields: Fields that are left out unless asked for: ``{"profile": ["subscriptions"]}``.
-    :param include: Relationships whose resources to return as well.
     """
-    params = query(fields=fields, additional_fields=additional_fields, include=include)
-    return Request("GET", at("/api/profiles/{}", profile_id), params=params)
+    return reading(at("/api/profiles/{}", profile_id), **query)
 
 
-def get_by(
-    *,
-    lookup: Mapping[str, str],
-    fields: Fields | None = None,
-    additional_fields: Fields | None = None,
-    include: Names | None = None,
-) -> Request[Json | None]:
+def get_by(*, lookup: Mapping[str, str], **query: Unpack[Reading]) -> Request[Json | None]:
     """
     Read the profile that holds an identifier; the answer is as that of :func:`get`, or ``None`` where nobody holds it.
 
     https://developers.klaviyo.com/en/reference/get_profiles
 
     :param lookup: One identifier and its value, such as ``{"email": "sarah@example.com"}``.
-    :param fields: The fields to return, by resource type.
-    :param additional_fields: Fields that are left out unless asked for, by resource type.
-    :param include: Relationships whose resources to return as well.
     :raises KlaviyoConfigError: Not one, or none that profiles are found by.
     """
     if len(lookup) != 1 or not all(name in LOOKUPS and value for name, value in lookup.items()):
         raise KlaviyoConfigError(f"lookup is one of {', '.join(LOOKUPS)}, with its value")
     ((name, value),) = lookup.items()
-    params = query(filter=equals(name, value), fields=fields, additional_fields=additional_fields, include=include)
-    return Request("GET", "/api/profiles", params=params, read=_first)
+    page = listing("/api/profiles", filter=equals(name, value), **query)
+    return Request(page.method, page.path, params=page.params, read=_first)
 
 
-def list_(
-    *,
-    filter: str | None = None,  # noqa: A002 - Klaviyo's name
-    sort: str | None = None,
-    fields: Fields | None = None,
-    additional_fields: Fields | None = None,
-    include: Names | None = None,
-    page_size: int | None = None,
-) -> Request[Json]:
+def list_(**query: Unpack[Listing]) -> Request[Json]:
     """
-    Read profiles, page by page; for the parameters see :func:`jsonapi.query`.
+    Read profiles, page by page; for the query see :class:`~airflow_provider_klaviyo.api.jsonapi.Listing`.
 
     https://developers.klaviyo.com/en/reference/get_profiles
     """
-    return listing(
-        "/api/profiles",
-        filter=filter,
-        sort=sort,
-        fields=fields,
-        additional_fields=additional_fields,
-        include=include,
-        page_size=page_size,
-    )
+    return listing("/api/profiles", **query)
 
 
 def _patch(append: Mapping[str, Any] | None, unappend: Mapping[str, Any] | None, unset: Names | None) -> Json | None:

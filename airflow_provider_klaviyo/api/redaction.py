@@ -72,7 +72,7 @@ class Sent:
         """
         steps = pairwise(_along(self._body, _parts(pointer)))
         row = next((here for above, here in steps if isinstance(above, list) and isinstance(here, dict) and "attributes" in here), None)
-        return self._all if row is None else {*leaves(row), *_asked(self._request.params)}
+        return self._all if row is None else {*leaves(row), *self._beside}
 
     def shape(self, pointer: str) -> str:
         """Describe what stands at a JSON pointer without showing it, or return ``""`` where nothing does."""
@@ -91,7 +91,14 @@ class Sent:
 
     @cached_property
     def _all(self) -> Collection[str]:
-        return {*leaves(self._body), *_asked(self._request.params)}
+        return {*leaves(self._body), *self._beside}
+
+    @cached_property
+    def _beside(self) -> Collection[str]:
+        """What was sent beside JSON."""
+        sent = self._request
+        names = [file.name for file in (sent.files or {}).values()]
+        return {*_asked(sent.params), *(sent.form or {}).values(), *names, *sent.headers.values()}
 
 
 def _asked(params: Mapping[str, str | int]) -> Iterator[str]:

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 
 
-def whole(answer: Json) -> Any:
+def whole(answer: Any) -> Any:
     """Read an answer as it is."""
     return answer
 
@@ -33,6 +33,21 @@ def at(template: str, *ids: str) -> str:
     return template.format(*(quote(str(each), safe="") for each in ids))
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """
+    A file in a form.
+
+    :param name: Its name.
+    :param content: Its bytes.
+    :param media_type: What they are, such as ``image/png``.
+    """
+
+    name: str
+    content: bytes = field(repr=False)
+    media_type: str = "application/octet-stream"
+
+
 @dataclass(frozen=True)  # no slots: Request[Json](...) could not be made on Python 3.11
 class Request(Generic[T]):
     """
@@ -43,9 +58,14 @@ class Request(Generic[T]):
     :param params: The query, unquoted.
     :param json: The body.
     :param body: The body as gzip-compressed JSON, in place of ``json``.
+    :param form: The body as the fields of a form, in place of ``json``; with ``files`` they are parts beside those.
+    :param files: Files by the name of their part: the body is ``multipart/form-data``.
+    :param headers: Headers beside those that every request has.
+    :param cursor: The attribute of the body that leads to the next page, for a list that is asked for with a body.
     :param replayable: Whether it may be sent again when nobody knows if it arrived.
         ``None``: reads and deletes may, everything else may not.
-    :param read: What :meth:`Session.send` makes of the answer.
+    :param answer: As what the body of the answer is read. Errors are read from JSON all the same.
+    :param read: What :meth:`Session.send` makes of that.
     """
 
     method: Method
@@ -53,8 +73,13 @@ class Request(Generic[T]):
     params: Mapping[str, str | int] = field(default_factory=dict)
     json: Json | None = None
     body: bytes | None = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    files: Mapping[str, File] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cursor: str = ""
     replayable: bool | None = None
-    read: Callable[[Json], T] = whole
+    answer: Literal["json", "text", "bytes"] = "json"
+    read: Callable[[Any], T] = whole
 
     @property
     def repeatable(self) -> bool:
@@ -76,4 +101,9 @@ class Request(Generic[T]):
         if not link:
             return None
         parts = urlsplit(link)
-        return replace(self, path=parts.path, params=dict(parse_qsl(parts.query, keep_blank_values=True)))
+        params = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if self.cursor and self.json:
+            data = self.json["data"]
+            found = params.get(self.cursor) or params.get("page[cursor]") or ""
+            return replace(self, json={"data": {**data, "attributes": {**data["attributes"], self.cursor: found}}})
+        return replace(self, path=parts.path, params=params)

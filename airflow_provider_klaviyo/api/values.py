@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from math import isfinite
@@ -58,6 +58,23 @@ def fit(value: Any, depth: int = 1) -> Any:
             _deeper(value, depth)
             return [fit(each, depth + 1) for each in value]
     return _scalar(value)
+
+
+def filled(pairs: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what says nothing: ``None``, blank texts, empty lists and objects. Texts are trimmed; 0 and false stay."""
+    kept: dict[str, Any] = {}
+    for key, value in pairs.items():
+        if isinstance(value, str):
+            if text := value.strip():
+                kept[key] = text
+        elif value or isinstance(value, (int, float)):
+            kept[key] = value
+    return kept
+
+
+def distinct(values: Iterable[str | None]) -> list[str]:
+    """Keep the first of each, blanks left out."""
+    return list(dict.fromkeys(text for value in values if value and (text := value.strip())))
 
 
 def _scalar(value: Any) -> Any:

@@ -138,14 +138,18 @@ class KlaviyoOperator(DeclaredOperator):
         :param journal: The task's journal. It keeps a digest of the request and the connection.
         :raises KlaviyoInDoubt: The earlier try was not answered, and to look for what this request asks would not settle it.
         """
-        digest = _digest(self.klaviyo_conn_id, request)
+        digest = self.digest(request)
         if journal.get("request") == digest:
             return
         if journal.sent_at is not None:
             doubt = in_doubt(request, journal, arguments="with other arguments ")
             journal.close()  # a person has been told: clearing the task is their word to send it
             raise doubt
-        journal.write(request=digest, job=None, done=None)
+        journal.write(request=digest, done=None)
+
+    def digest(self, request: Request[Any]) -> str:
+        """Return what tells a request, and whom it is sent to, from others, and tells nothing about it."""
+        return _digest(self.klaviyo_conn_id, request)
 
     def _recalled(self, klaviyo: Session, request: Request[T], journal: Journal) -> T | None:
         if journal.sent_at is None:
@@ -204,5 +208,7 @@ def _identity(answer: Any) -> Json:
 def _digest(conn_id: str, request: Request[Any]) -> str:
     """Return what tells a request from others, and tells nothing about it."""
     body = request.json if request.body is None else json.loads(gzip.decompress(request.body))
-    told = json.dumps([conn_id, request.method, request.path, dict(request.params), body], sort_keys=True, default=str)
+    files = {part: [file.name, file.media_type, sha256(file.content).hexdigest()] for part, file in (request.files or {}).items()}
+    beside = [dict(request.params), dict(request.form or {}), files, dict(request.headers)]
+    told = json.dumps([conn_id, request.method, request.path, body, *beside], sort_keys=True, default=str)
     return sha256(told.encode()).hexdigest()[:16]

@@ -11,6 +11,7 @@ from airflow_provider_klaviyo.api import bodies, events
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Personal, in_doubt
+from airflow_provider_klaviyo.operators.listing import GettingOperator, ListingOperator
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.session import Session
@@ -99,6 +100,54 @@ class KlaviyoBulkCreateEventsOperator(KlaviyoOperator):
         for each in self.events:
             klaviyo.send(events.create(**_event(each), backfill=self.backfill))
         return {}
+
+
+class KlaviyoGetEventOperator(GettingOperator):
+    """
+    Read an event.
+
+    https://developers.klaviyo.com/en/reference/get_event
+
+    :param event_id: Klaviyo's id of it.
+    :param return_objects: Whether to return the whole event, which then stands in Airflow's database; otherwise ids.
+    :return: ``{"id", "metric_id", "profile_id"}``.
+    """
+
+    event_id: str
+    return_objects: bool = False
+
+    def request(self) -> Request[Json]:
+        """Make the request from the rendered fields."""
+        return events.get(event_id=self.event_id, **self.query)
+
+    def result(self, answer: Any) -> Any:
+        """Return ids, or the event and what is included with it."""
+        if self.return_objects:
+            return super().result(answer)
+        related = answer["data"].get("relationships") or {}
+        ids = {f"{name}_id": ((related.get(name) or {}).get("data") or {}).get("id") for name in ("metric", "profile")}
+        return {"id": answer["data"]["id"], **ids}
+
+
+class KlaviyoListEventsOperator(ListingOperator):
+    """
+    Read events, all pages of them.
+
+    https://developers.klaviyo.com/en/reference/get_events
+
+    :param return_objects: Whether to return whole events, which then stand in Airflow's database; otherwise their ids.
+    :return: The events' ids.
+    """
+
+    return_objects: bool = False
+
+    def request(self) -> Request[Json]:
+        """Make the request from the rendered fields."""
+        return events.list_(**self.query)
+
+    def result(self, answer: Any) -> Any:
+        """Return ids, or events."""
+        return answer if self.return_objects else [each["id"] for each in answer]
 
 
 def _event(row: Mapping[str, Any]) -> Any:

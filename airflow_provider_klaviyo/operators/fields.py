@@ -38,7 +38,7 @@ class Mark(Enum):
 
 
 Verbatim = Annotated[T, Mark.VERBATIM]
-"""A field that is not templated: it reaches Klaviyo byte for byte."""
+"""Klaviyo's template content: its ``{{ }}`` are Klaviyo's, not Airflow's. It arrives byte for byte; an upstream task's output may fill it."""
 
 Personal = Annotated[T, Mark.PERSONAL]
 """A text, mapping or sequence about people: Airflow's log, "Rendered Templates" tab and database get its size, never its content."""
@@ -68,8 +68,8 @@ class Field:
 
     @property
     def templated(self) -> bool:
-        """Whether Airflow renders it: everything but callables and what is marked otherwise."""
-        return not self.marks & {Mark.VERBATIM, Mark.AIRFLOW} and not _holds_callable(self.hint)
+        """Whether it is one of Airflow's ``template_fields``: everything but callables and Airflow's own arguments."""
+        return Mark.AIRFLOW not in self.marks and not _holds_callable(self.hint)
 
     @property
     def parameter(self) -> inspect.Parameter:
@@ -83,7 +83,7 @@ class DeclaredOperator(BaseOperator):
     An operator whose annotated fields are its constructor.
 
     - ``name: str`` must be given, ``limit: int | None = None`` may be.
-    - Every field is templated, but for callables and :data:`Verbatim` ones; after rendering it is coerced to its type, or refused.
+    - Every field is templated, but for callables and the texts of :data:`Verbatim` ones; after rendering it is coerced to its type, or refused.
     - Names with a leading underscore and ``ClassVar`` are no fields.
     - A field may not take a name that a base class uses (``email``, ``label``, ``params`` ...); the class is refused at import.
     - A class that writes its own ``__init__`` declares nothing, and keeps it.
@@ -116,7 +116,9 @@ class DeclaredOperator(BaseOperator):
         fields = [field for field in self._declared.values() if field.name in names]
         templates = {field.name: getattr(self, field.name) for field in fields}
         for field in fields:
-            if Mark.PERSONAL in field.marks and (template := templates[field.name]):
+            if Mark.VERBATIM in field.marks:
+                setattr(self, field.name, _literally(templates[field.name]))
+            elif Mark.PERSONAL in field.marks and (template := templates[field.name]):
                 render = partial(self.render_template, template, context, jinja_env, seen_oids)
                 setattr(self, field.name, HiddenTemplate(render))
         super()._do_render_template_fields(self, names, context, jinja_env, seen_oids)
@@ -124,6 +126,20 @@ class DeclaredOperator(BaseOperator):
             found = cleared(templates[field.name], getattr(self, field.name))
             value = coerce(found, field.hint, where=f"{type(self).__name__} {self.task_id!r}: {field.name}")
             setattr(self, field.name, hide(value) if Mark.PERSONAL in field.marks else value)
+
+
+def _literally(value: Any) -> Any:
+    """Return a value whose texts Airflow hands through unrendered; the outputs of upstream tasks in it are still filled in."""
+    from airflow.sdk.definitions.template import literal
+
+    match value:
+        case str():
+            return literal(value)
+        case dict():
+            return {key: _literally(each) for key, each in value.items()}
+        case list() | tuple():
+            return type(value)(map(_literally, value))
+    return value
 
 
 def _fields(cls: type[DeclaredOperator]) -> dict[str, Field]:

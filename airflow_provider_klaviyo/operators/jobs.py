@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
@@ -11,8 +12,8 @@ from airflow.sdk import conf
 
 from airflow_provider_klaviyo.api import jobs
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoError, KlaviyoJobFailed
-from airflow_provider_klaviyo.api.jobs import Job, Kind
-from airflow_provider_klaviyo.api.request import Json
+from airflow_provider_klaviyo.api.jobs import Job, JobStatus, Kind
+from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator
 
 if TYPE_CHECKING:
@@ -23,17 +24,18 @@ if TYPE_CHECKING:
 
 class JobOperator(KlaviyoOperator):
     """
-    Start a bulk job, and wait until it is done.
+    Start a bulk job, and wait until it is done; several, where Klaviyo takes only so many rows at once.
 
-    The job's id is kept across the tries of the task: a retry waits for the job that is there, and starts none, unless the rows
-    have changed.
+    A job's id is kept across the tries of the task: a retry waits for the jobs that are there, and starts none again, unless its
+    rows have changed.
 
-    :param wait_for_completion: Whether to wait; otherwise the task ends when the job is started.
+    :param wait_for_completion: Whether to wait; otherwise the task ends when all is started.
     :param deferrable: Whether to wait in the triggerer, without a worker slot.
     :param poll_interval: Seconds between two looks.
     :param job_timeout: Seconds to wait in one try of the task.
     :param allowed_failures: Rows that may fail; one more fails the task.
-    :return: The job: ``id``, ``kind``, ``status``, ``total``, ``completed``, ``failed``, ``skipped``.
+    :return: The job: ``id``, ``kind``, ``status``, ``total``, ``completed``, ``failed``, ``skipped``, ``errors`` (each with ``code``,
+        ``detail``, ``pointer``; empty where the job does not name them).
     """
 
     kind: ClassVar[Kind]
@@ -44,39 +46,48 @@ class JobOperator(KlaviyoOperator):
     job_timeout: float = 86_400
     allowed_failures: int = 0
 
+    def requests(self) -> Iterator[Request[Json]]:
+        """Make the requests, each starts a job."""
+        yield self.request()
+
+    def summary(self, found: Sequence[Job]) -> Json:
+        """Make what the task returns from the jobs; by default there is one."""
+        (job,) = found
+        return job.as_data()
+
     def execute(self, context: Context) -> Json:
-        """Start the job, unless an earlier try did, and wait for it."""
-        journal = Journal(context)
+        """Start the jobs, unless an earlier try did, and wait for them."""
+        journal, requests = Journal(context), list(self.requests())
         deadline = time.time() + self.job_timeout
         with self.hook.session() as klaviyo:
-            job = self._started(klaviyo, journal)
+            found = [self._started(klaviyo, request, journal) for request in requests]
             if not self.wait_for_completion:
                 journal.close()
-                return job.as_data()
-            while not job.done and not self.deferrable:
+                return self.summary(found)
+            while (running := [job for job in found if not job.done]) and not self.deferrable:
                 if time.time() > deadline:
-                    raise TimeoutError(f"the job {job.id} is {job.status} after {self.job_timeout:g} s; another try goes on waiting for it")
+                    raise TimeoutError(
+                        f"the job {running[0].id} is {running[0].status} after {self.job_timeout:g} s; another try goes on waiting for it"
+                    )
                 time.sleep(self.poll_interval)
-                job = self._looked(klaviyo, job)
-        if job.done:
-            return self._ended(job, journal)
-        return self._defer(job, deadline)
+                found = [job if job.done else self._looked(klaviyo, job) for job in found]
+        return self._defer(found, deadline) if running else self._ended(found, journal)
 
     def resume(self, context: Context, event: Json) -> Json:
         """Go on where the trigger ended."""
         from airflow_provider_klaviyo.triggers.jobs import settled
 
-        ((_, job),) = settled(event).items()
-        return self._ended(job, Journal(context))
+        return self._ended(list(settled(event).values()), Journal(context))
 
-    def _started(self, klaviyo: Session, journal: Journal) -> Job:
-        request = self.request()
-        self.recognise(request, journal)
-        if job_id := journal.get("job") or (journal.get("done") or {}).get("id"):
+    def _started(self, klaviyo: Session, request: Request[Json], journal: Journal) -> Job:
+        started, digest = journal.get("jobs") or {}, self.digest(request)
+        if digest not in started:
+            self.recognise(request, journal)
+        if job_id := started.get(digest) or (journal.get("done") or {}).get("id"):
             self.log.info("An earlier try of this task started the job %s: going on with it.", job_id)
             return self._reconnected(klaviyo, journal, job_id)
         job = Job.read(self.send(klaviyo, request, journal))
-        journal.write(job=job.id)
+        journal.write(jobs={**started, digest: job.id})
         self.log.info("Started the %s job %s.", self.kind, job.id)
         return job
 
@@ -85,7 +96,7 @@ class JobOperator(KlaviyoOperator):
             return klaviyo.send(jobs.get(kind=self.kind, job_id=job_id))
         except KlaviyoApiError as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                journal.write(job=None, done=None)  # Klaviyo has forgotten it: whoever clears this task wants another
+                _forget(journal, [job_id])  # as Klaviyo has: whoever clears this task wants another
             raise
 
     def _looked(self, klaviyo: Session, job: Job) -> Job:
@@ -98,19 +109,31 @@ class JobOperator(KlaviyoOperator):
             self.log.warning("Klaviyo could not be asked, and will be again: %s", error)
             return job
 
-    def _ended(self, job: Job, journal: Journal) -> Json:
+    def _ended(self, found: Sequence[Job], journal: Journal) -> Json:
+        allowed = self.allowed_failures
         try:
-            job.check(self.allowed_failures)
+            for job in found:
+                allowed -= job.check(allowed).failed
         except KlaviyoJobFailed:
-            journal.write(job=None, done=None)  # another try starts another job
+            _forget(journal, [job.id for job in found if job.failed or job.status is JobStatus.CANCELLED])
             raise
         journal.close()
-        return job.as_data()
+        return self.summary(found)
 
-    def _defer(self, job: Job, deadline: float) -> NoReturn:
+    def _defer(self, found: Sequence[Job], deadline: float) -> NoReturn:
         from airflow_provider_klaviyo.triggers.jobs import KlaviyoJobTrigger
 
         trigger = KlaviyoJobTrigger(
-            kind=self.kind, job_ids=[job.id], klaviyo_conn_id=self.klaviyo_conn_id, interval=self.poll_interval, deadline=deadline
+            kind=self.kind,
+            job_ids=[job.id for job in found],
+            klaviyo_conn_id=self.klaviyo_conn_id,
+            interval=self.poll_interval,
+            deadline=deadline,
         )
         self.defer(trigger=trigger, method_name="resume", timeout=trigger.patience)
+
+
+def _forget(journal: Journal, job_ids: Sequence[str]) -> None:
+    """Let another try of the task start other jobs in place of these."""
+    started = journal.get("jobs") or {}
+    journal.write(jobs={digest: job_id for digest, job_id in started.items() if job_id not in job_ids}, done=None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all operators share that read a list from Klaviyo, page by page."""
+"""What all operators share that read from Klaviyo: one resource, or a list of them page by page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_klaviyo.api import limits
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.api.jsonapi import Listing, Reading
 from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import KlaviyoOperator, Personal
 
@@ -19,6 +20,30 @@ if TYPE_CHECKING:
 
 Names = str | Sequence[str]
 Fields = Mapping[str, Names]
+
+
+class GettingOperator(KlaviyoOperator):
+    """
+    Read one resource.
+
+    :param fields: The fields to return, by resource type: ``{"profile": ["email"]}``.
+    :param additional_fields: Fields that are left out unless asked for, by resource type.
+    :param include: Relationships whose resources to return as well, under ``included``.
+    :return: The resource: ``id``, ``attributes``, ``relationships``.
+    """
+
+    fields: Fields | None = None
+    additional_fields: Fields | None = None
+    include: Names | None = None
+
+    @property
+    def query(self) -> Reading:
+        """What an endpoint's ``get`` takes beside the id."""
+        return {"fields": self.fields, "additional_fields": self.additional_fields, "include": self.include}
+
+    def result(self, answer: Any) -> Any:
+        """Return the resource, and what is included with it."""
+        return {**answer["data"], "included": answer["included"]} if "included" in answer else answer["data"]
 
 
 class PagedOperator(KlaviyoOperator):
@@ -46,7 +71,8 @@ class PagedOperator(KlaviyoOperator):
         :raises KlaviyoConfigError: There are more than ``max_items``.
         """
         items: list[Json] = []
-        for item in klaviyo.walk(replace(request, read=with_included)):
+        paged = replace(in_large_pages(request, self.max_items), read=lambda page: with_included(request.read(page)))
+        for item in klaviyo.walk(paged):
             if len(items) >= self.max_items:
                 if not self.truncate:
                     raise KlaviyoConfigError(
@@ -76,11 +102,30 @@ class ListingOperator(PagedOperator):
     additional_fields: Fields | None = None
     include: Names | None = None
 
-    def page_size(self, path: str) -> int | None:
-        """Return the largest page that is of use, or ``None`` where its size is fixed."""
-        operation = limits.find("GET", path)
-        largest = operation.max_page_size if operation else None
-        return largest and max(1, min(largest, self.max_items))
+    @property
+    def query(self) -> Listing:
+        """What an endpoint's ``list_`` takes."""
+        return {
+            "filter": None if self.filter is None else str(self.filter),
+            "sort": self.sort,
+            "fields": self.fields,
+            "additional_fields": self.additional_fields,
+            "include": self.include,
+        }
+
+
+def in_large_pages(request: Request[Json], items: int | None = None) -> Request[Json]:
+    """
+    Ask for the largest pages that are of use, where nobody said otherwise and Klaviyo lets one choose.
+
+    :param request: The request for the first page.
+    :param items: How many items are wanted; all, where left out.
+    """
+    operation = limits.find(request.method, request.path)
+    if operation is None or operation.max_page_size is None or "page[size]" in request.params:
+        return request
+    size = operation.max_page_size if items is None else max(1, min(operation.max_page_size, items))
+    return replace(request, params={**request.params, "page[size]": size})
 
 
 def with_included(page: Json) -> Json:

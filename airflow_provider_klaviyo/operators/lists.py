@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_klaviyo.api import lists
-from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError, KlaviyoInDoubt
-from airflow_provider_klaviyo.api.jsonapi import equals
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError
+from airflow_provider_klaviyo.api.filters import equals
 from airflow_provider_klaviyo.api.request import Json, Request
-from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator
-from airflow_provider_klaviyo.operators.listing import Fields, ListingOperator
+from airflow_provider_klaviyo.operators.base import KlaviyoOperator
+from airflow_provider_klaviyo.operators.listing import Fields, GettingOperator, ListingOperator, in_large_pages
+from airflow_provider_klaviyo.operators.making import CreatingOperator, DeletingOperator, only
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -19,80 +20,52 @@ if TYPE_CHECKING:
     from airflow_provider_klaviyo.session import Session
 
 
-class KlaviyoCreateListOperator(KlaviyoOperator):
+class KlaviyoCreateListOperator(CreatingOperator):
     """
     Make an empty list.
 
-    It is made once, however often the task is tried: after a try whose outcome is not known, the next looks for the list.
-
     https://developers.klaviyo.com/en/reference/create_list
 
-    :param name: Its name in Klaviyo.
     :param opt_in_process: Whether who subscribes has to confirm it; the account's default where left out.
-    :param if_exists: What to do where a list has that very name. ``create``: make another, as Klaviyo does. ``use``: return it.
-    :return: The list: ``id``, ``attributes``, ``relationships``.
     """
 
-    name: str
+    noun = "lists"
+
     opt_in_process: lists.OptIn | None = None
-    if_exists: Literal["create", "use"] = "create"
 
     def request(self) -> Request[Json]:
         """Make the request from the rendered fields."""
         return lists.create(name=self.name, opt_in_process=self.opt_in_process)
 
-    def execute(self, context: Context) -> Any:
-        """Make the list, or return the one that is there."""
-        if self.if_exists == "use":
-            with self.hook.session() as klaviyo:
-                if found := only(named(klaviyo, self.name)):
-                    Journal(context).close()
-                    return found
-        return super().execute(context)
+    def listed(self) -> Request[Json]:
+        """Make the request that lists everything which may have the name."""
+        return lists.list_(filter=equals("name", self.name))
 
-    def note(self, klaviyo: Session) -> Json:
-        """Note the lists that have the name already."""
-        return {"there": [each["id"] for each in named(klaviyo, self.name)]}
-
-    def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:  # noqa: ARG002
-        """Look for a list of that name which was not there before."""
-        there = journal.get("there") or ()
-        made = [each for each in named(klaviyo, self.name) if each["id"] not in there]
-        if len(made) > 1:
-            raise KlaviyoInDoubt(
-                f"an earlier try was not answered, and since then {len(made)} lists of that name were made"
-                f" ({', '.join(each['id'] for each in made)}): delete those too many, and mark this task as success"
-            )
-        return {"data": made[0]} if made else None
-
-    def reread(self, klaviyo: Session, done: Json) -> Any:
-        """Read the list that an earlier try of the task has made."""
-        return klaviyo.send(lists.get(list_id=done["id"]))
+    def got(self, identity: str) -> Request[Json]:
+        """Make the request that reads one by its id."""
+        return lists.get(list_id=identity)
 
 
-class KlaviyoGetListOperator(KlaviyoOperator):
+class KlaviyoGetListOperator(GettingOperator):
     """
     Read a list, by its id or by its name.
+
+    ``additional_fields={"list": ["profile_count"]}`` counts its members; by id alone.
 
     https://developers.klaviyo.com/en/reference/get_list
 
     :param list_id: Klaviyo's id of it.
     :param lookup: In place of the id, its name: ``{"name": "VIP"}``, exactly; several of that name are an error.
     :param must_exist: Whether to fail where no list has the name; otherwise the task returns ``None``.
-    :param fields: The fields to return, by resource type.
-    :param additional_fields: ``{"list": ["profile_count"]}`` counts its members; by id alone.
-    :return: The list: ``id``, ``attributes``, ``relationships``.
     """
 
     list_id: str | None = None
     lookup: Mapping[Literal["name"], str] | None = None
     must_exist: bool = True
-    fields: Fields | None = None
-    additional_fields: Fields | None = None
 
     def request(self) -> Request[Json]:
         """Make the request from the rendered fields."""
-        return lists.get(list_id=self.list_id or "", fields=self.fields, additional_fields=self.additional_fields)
+        return lists.get(list_id=self.list_id or "", **self.query)
 
     def execute(self, context: Context) -> Any:
         """Read the list."""
@@ -101,7 +74,7 @@ class KlaviyoGetListOperator(KlaviyoOperator):
         if not self.lookup:
             return super().execute(context)
         with self.hook.session() as klaviyo:
-            found = only(named(klaviyo, self.lookup["name"], self.fields))
+            found = only(named(klaviyo, self.lookup["name"], self.fields), "lists")
         if found is None and self.must_exist:
             raise KlaviyoError(f"no list is named {self.lookup['name']!r}; must_exist=False returns None")
         return found
@@ -118,18 +91,72 @@ class KlaviyoListListsOperator(ListingOperator):
 
     def request(self) -> Request[Json]:
         """Make the request from the rendered fields."""
-        if self.additional_fields:
-            raise KlaviyoConfigError("Klaviyo's list of lists has no additional_fields; KlaviyoGetListOperator has them")
-        return lists.list_(
-            filter=self.filter, sort=self.sort, fields=self.fields, include=self.include, page_size=self.page_size("/api/lists")
-        )
+        return lists.list_(**self.query)
 
 
-class KlaviyoAddProfilesToListOperator(KlaviyoOperator):
+class KlaviyoUpdateListOperator(KlaviyoOperator):
     """
-    Put profiles in a list. That subscribes nobody, and a member stays one.
+    Change a list.
 
-    https://developers.klaviyo.com/en/reference/add_profiles_to_list
+    https://developers.klaviyo.com/en/reference/update_list
+
+    :param list_id: Klaviyo's id of it.
+    :param name: Its new name.
+    :param opt_in_process: Whether who subscribes from now on has to confirm it.
+    :return: The list: ``id``, ``attributes``, ``relationships``.
+    """
+
+    list_id: str
+    name: str | None = None
+    opt_in_process: lists.OptIn | None = None
+
+    def request(self) -> Request[Json]:
+        """Make the request from the rendered fields."""
+        return lists.update(list_id=self.list_id, name=self.name, opt_in_process=self.opt_in_process)
+
+
+class KlaviyoDeleteListOperator(DeletingOperator):
+    """
+    Delete a list. Its members stay what they are, subscribed or not.
+
+    https://developers.klaviyo.com/en/reference/delete_list
+
+    :param list_id: Klaviyo's id of it.
+    """
+
+    list_id: str
+
+    def request(self) -> Request[Json]:
+        """Make the request from the rendered fields."""
+        return lists.delete(list_id=self.list_id)
+
+
+class KlaviyoListListProfilesOperator(ListingOperator):
+    """
+    Read the members of a list, all pages of them.
+
+    https://developers.klaviyo.com/en/reference/get_profiles_for_list
+
+    :param list_id: Klaviyo's id of the list.
+    :param return_objects: Whether to return whole profiles, which then stand in Airflow's database; otherwise their ids.
+    :return: The profiles' ids.
+    """
+
+    list_id: str
+    return_objects: bool = False
+
+    def request(self) -> Request[Json]:
+        """Make the request from the rendered fields."""
+        return lists.profiles(list_id=self.list_id, **self.query)
+
+    def result(self, answer: Any) -> Any:
+        """Return ids, or profiles."""
+        return answer if self.return_objects else [each["id"] for each in answer]
+
+
+class MembersOperator(KlaviyoOperator):
+    """
+    Name profiles of a list.
 
     :param list_id: Klaviyo's id of the list.
     :param profile_ids: Klaviyo's ids of the profiles; more than 1,000 go in several requests.
@@ -139,35 +166,102 @@ class KlaviyoAddProfilesToListOperator(KlaviyoOperator):
     list_id: str
     profile_ids: Sequence[str]
 
-    def requests(self) -> Iterator[Request[Json]]:
-        """Make the requests, each for as many profiles as Klaviyo takes."""
-        for start in range(0, len(self.profile_ids), lists.MOST_ADDED):
-            yield lists.add_profiles(list_id=self.list_id, profile_ids=self.profile_ids[start : start + lists.MOST_ADDED])
+    def portion(self, profile_ids: Sequence[str]) -> Request[Json]:
+        """Make the request for as many profiles as Klaviyo takes."""
+        raise NotImplementedError
 
     def execute(self, context: Context) -> int:  # noqa: ARG002
         """Send the requests; sending one twice does no harm."""
-        requests = list(self.requests())
+        requests = list(portions(self.portion, self.profile_ids))
         with self.hook.session() as klaviyo:
             for request in requests:
                 klaviyo.send(request)
         return len(self.profile_ids)
 
 
+class KlaviyoAddProfilesToListOperator(MembersOperator):
+    """
+    Put profiles in a list. That subscribes nobody, and a member stays one.
+
+    https://developers.klaviyo.com/en/reference/add_profiles_to_list
+    """
+
+    def portion(self, profile_ids: Sequence[str]) -> Request[Json]:
+        """Make the request for as many profiles as Klaviyo takes."""
+        return lists.add_profiles(list_id=self.list_id, profile_ids=profile_ids)
+
+
+class KlaviyoRemoveProfilesFromListOperator(MembersOperator):
+    """
+    Take profiles out of a list. That unsubscribes nobody, and who is no member stays none.
+
+    https://developers.klaviyo.com/en/reference/remove_profiles_from_list
+    """
+
+    def portion(self, profile_ids: Sequence[str]) -> Request[Json]:
+        """Make the request for as many profiles as Klaviyo takes."""
+        return lists.remove_profiles(list_id=self.list_id, profile_ids=profile_ids)
+
+
+class KlaviyoSyncListProfilesOperator(KlaviyoOperator):
+    """
+    Make the members of a list exactly the given profiles. That subscribes and unsubscribes nobody.
+
+    https://developers.klaviyo.com/en/reference/get_profile_ids_for_list
+    https://developers.klaviyo.com/en/reference/add_profiles_to_list
+    https://developers.klaviyo.com/en/reference/remove_profiles_from_list
+
+    :param list_id: Klaviyo's id of the list.
+    :param profile_ids: Klaviyo's ids of all who are to be members. None at all is refused: an upstream task that found nobody would
+        empty the list.
+    :param max_change: The largest part of the list's members (0 to 1) that may be removed; more fails the task before anything is changed.
+    :param preview: Whether only to count.
+    :return: ``{"added": n, "removed": n, "unchanged": n}``.
+    """
+
+    list_id: str
+    profile_ids: Sequence[str]
+    max_change: float = 0.5
+    preview: bool = False
+
+    def execute(self, context: Context) -> Json:  # noqa: ARG002
+        """Read the members, add who is missing, then remove who is too many; doing it twice does no harm."""
+        if not self.profile_ids:
+            raise KlaviyoConfigError(
+                "profile_ids names nobody: the list would be emptied; delete the list, or remove its profiles, if that is meant"
+            )
+        wanted = dict.fromkeys(self.profile_ids)
+        with self.hook.session() as klaviyo:
+            members = {each["id"] for each in klaviyo.walk(in_large_pages(lists.profile_ids(list_id=self.list_id)))}
+            missing = [each for each in wanted if each not in members]
+            surplus = sorted(members - wanted.keys())
+            if len(surplus) > self.max_change * len(members):
+                raise KlaviyoConfigError(
+                    f"{len(surplus):,} of the list's {len(members):,} members would be removed, more than max_change={self.max_change:g} of them:"
+                    " check where profile_ids comes from, or raise max_change"
+                )
+            if not self.preview:
+                for request in (*portions(self._add, missing), *portions(self._remove, surplus)):
+                    klaviyo.send(request)
+        return {"added": len(missing), "removed": len(surplus), "unchanged": len(members) - len(surplus)}
+
+    def _add(self, profile_ids: Sequence[str]) -> Request[Json]:
+        return lists.add_profiles(list_id=self.list_id, profile_ids=profile_ids)
+
+    def _remove(self, profile_ids: Sequence[str]) -> Request[Json]:
+        return lists.remove_profiles(list_id=self.list_id, profile_ids=profile_ids)
+
+
+def portions(request: Callable[[Sequence[str]], Request[Json]], profile_ids: Sequence[str]) -> Iterator[Request[Json]]:
+    """Make the requests for any number of profiles, each for as many as Klaviyo takes."""
+    for start in range(0, len(profile_ids), lists.MOST_MEMBERS):
+        yield request(profile_ids[start : start + lists.MOST_MEMBERS])
+
+
 def named(klaviyo: Session, name: str, fields: Fields | None = None) -> list[Json]:
     """Return the lists of exactly that name, upper and lower case told apart."""
     asked = None if fields is None else {**fields, "list": sorted({"name", *_names(fields.get("list", ()))})}
     return [each for each in klaviyo.walk(lists.list_(filter=equals("name", name), fields=asked)) if each["attributes"]["name"] == name]
-
-
-def only(found: Sequence[Json]) -> Json | None:
-    """
-    Return the one list that was found, or ``None``.
-
-    :raises KlaviyoError: There are several.
-    """
-    if len(found) > 1:
-        raise KlaviyoError(f"{len(found)} lists have that name ({', '.join(each['id'] for each in found)}): use the id of one")
-    return found[0] if found else None
 
 
 def _names(names: str | Sequence[str]) -> Sequence[str]:

@@ -11,9 +11,9 @@ from airflow_provider_klaviyo.api import bodies, profiles
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError, KlaviyoError
 from airflow_provider_klaviyo.api.jobs import Kind
 from airflow_provider_klaviyo.api.request import Json, Request
-from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Personal
+from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Personal, in_doubt
 from airflow_provider_klaviyo.operators.jobs import JobOperator
-from airflow_provider_klaviyo.operators.listing import Fields, ListingOperator, Names
+from airflow_provider_klaviyo.operators.listing import GettingOperator, ListingOperator, Names
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.session import Session
@@ -130,38 +130,75 @@ class KlaviyoUpdateProfileOperator(ProfileOperator):
         )
 
 
-class KlaviyoGetProfileOperator(ProfileOperator):
+class KlaviyoMergeProfilesOperator(KlaviyoOperator):
     """
-    Read a profile, by its id or by what it is known as.
+    Merge one profile, the source, into another. The source is deleted; nothing brings it back.
+
+    Klaviyo carries it out some time after it has accepted it; until then the source can be read. After a try whose outcome is not
+    known, the next looks for the source: it is done if that is gone, and otherwise nobody can tell.
+
+    https://developers.klaviyo.com/en/reference/merge_profiles
+
+    :param destination_id: Klaviyo's id of the profile that stays.
+    :param source_id: Klaviyo's id of the profile that goes.
+    :return: The id of the profile that stays.
+    """
+
+    destination_id: str
+    source_id: str
+
+    def request(self) -> Request[Json]:
+        """Make the request from the rendered fields."""
+        return profiles.merge(destination_id=self.destination_id, source_id=self.source_id)
+
+    def result(self, answer: Any) -> Any:
+        """Return the id of the profile that stays."""
+        return answer["data"]["id"]
+
+    def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:
+        """Look for the source: Klaviyo answers with none, or with what it went into."""
+        try:
+            found = klaviyo.send(profiles.get(profile_id=self.source_id, fields={"profile": ["created"]}))
+        except KlaviyoApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+        else:
+            if found["data"]["id"] == self.source_id:
+                raise in_doubt(request, journal)
+        return {"data": {"type": "profile", "id": self.destination_id}}
+
+
+class KlaviyoGetProfileOperator(GettingOperator):
+    """
+    Read a profile, by its id or by what it is known as. ``additional_fields={"profile": ["subscriptions"]}`` shows what it agreed to.
 
     https://developers.klaviyo.com/en/reference/get_profile
+    https://developers.klaviyo.com/en/reference/get_profiles
 
     :param profile_id: Klaviyo's id of it.
     :param lookup: In place of the id, one identifier: ``{"email": "sarah@example.com"}``, ``phone_number`` or ``external_id``.
     :param must_exist: Whether to fail where nobody has the identifier; otherwise the task returns ``None``.
-    :param fields: The fields to return, by resource type.
-    :param additional_fields: Fields that are left out unless asked for: ``{"profile": ["subscriptions"]}``.
+    :param return_objects: Whether to return the whole profile, which then stands in Airflow's database; otherwise its id.
     :return: The profile's id.
     """
 
     profile_id: str | None = None
     lookup: Personal[Mapping[str, str] | None] = None
     must_exist: bool = True
-    fields: Fields | None = None
-    additional_fields: Fields | None = None
+    return_objects: bool = False
 
     def request(self) -> Request[Any]:
         """Make the request from the rendered fields."""
         if bool(self.profile_id) == bool(self.lookup):
             raise KlaviyoConfigError("give either profile_id or lookup")
         if self.lookup:
-            return profiles.get_by(lookup=self.lookup, fields=self.fields, additional_fields=self.additional_fields)
-        return profiles.get(profile_id=self.profile_id or "", fields=self.fields, additional_fields=self.additional_fields)
+            return profiles.get_by(lookup=self.lookup, **self.query)
+        return profiles.get(profile_id=self.profile_id or "", **self.query)
 
     def result(self, answer: Any) -> Any:
         """Return the profile's id or the profile, or say that there is none."""
         if answer is not None:
-            return super().result(answer)
+            return super().result(answer) if self.return_objects else answer["data"]["id"]
         if self.must_exist:
             raise KlaviyoError(f"no profile has the {next(iter(self.lookup or {}))} that was looked up; must_exist=False returns None")
         return None
@@ -181,14 +218,7 @@ class KlaviyoListProfilesOperator(ListingOperator):
 
     def request(self) -> Request[Json]:
         """Make the request from the rendered fields."""
-        return profiles.list_(
-            filter=self.filter,
-            sort=self.sort,
-            fields=self.fields,
-            additional_fields=self.additional_fields,
-            include=self.include,
-            page_size=self.page_size("/api/profiles"),
-        )
+        return profiles.list_(**self.query)
 
     def result(self, answer: Any) -> Any:
         """Return ids, or profiles."""

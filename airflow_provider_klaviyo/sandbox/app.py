@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox's application: Klaviyo at ``/api``, Shopify at ``/admin`` and ``/bulk``, its controls at ``/_sandbox``."""
+"""The sandbox's application: Klaviyo at ``/api``, ``/client`` and ``/oauth``, Shopify at ``/admin`` and ``/bulk``, its controls at ``/_sandbox``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class CountMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and count it."""
-        if scope["type"] != "http" or not scope["path"].startswith("/api/"):
+        if scope["type"] != "http" or not scope["path"].startswith(("/api/", "/client/", "/oauth/")):
             await self.app(scope, receive, send)
             return
         path = scope["raw_path"].decode("latin-1")

@@ -18,7 +18,7 @@ import uvicorn
 from airflow_provider_klaviyo.sandbox.app import create_app
 from airflow_provider_klaviyo.sandbox.faults import Fault, Faults, Protocol
 from airflow_provider_klaviyo.sandbox.klaviyo import Behaviour, KlaviyoState
-from airflow_provider_klaviyo.sandbox.klaviyo.state import KEY
+from airflow_provider_klaviyo.sandbox.klaviyo.behaviour import ACCOUNT, KEY, WEBHOOK_SECRET
 from airflow_provider_klaviyo.sandbox.shopify import STATIC_TOKEN, create
 
 START_SECONDS = 30
@@ -153,6 +153,7 @@ def connections(url: str) -> dict[str, str]:
 
     :param url: Where it listens.
     """
-    klaviyo = {"conn_type": "klaviyo", "host": url, "password": KEY}
+    extra = {"public_key": ACCOUNT, "webhook_secret": WEBHOOK_SECRET}
+    klaviyo = {"conn_type": "klaviyo", "host": url, "password": KEY, "extra": extra}
     shopify = {"conn_type": "shopify", "host": url, "password": STATIC_TOKEN}
     return {"AIRFLOW_CONN_KLAVIYO_DEFAULT": json.dumps(klaviyo), "AIRFLOW_CONN_SHOPIFY_DEFAULT": json.dumps(shopify)}

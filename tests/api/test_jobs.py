@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_klaviyo.api import jobs
-from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError, KlaviyoJobFailed
+from airflow_provider_klaviyo.api.errors import Fault, KlaviyoConfigError, KlaviyoError, KlaviyoJobFailed
 from airflow_provider_klaviyo.api.jobs import Job, JobStatus
 from airflow_provider_klaviyo.api.request import Json, Request
 
@@ -80,9 +80,47 @@ def test_what_was_skipped_has_not_failed() -> None:
     assert job.check() == Job("J1", "profile-suppression-bulk-create", JobStatus.COMPLETE, total=3, completed=1, skipped=2)
 
 
-@given(st.sampled_from(JobStatus), st.lists(st.integers(0), min_size=4, max_size=4), st.sampled_from(get_args(jobs.Kind)))
-def test_a_job_survives_json(status: JobStatus, counts: list[int], kind: str) -> None:
-    job = Job("J1", kind, status, *counts)
+def wrong(code: str = "invalid", at: int = 0, **said: str) -> Json:
+    """Return what a job tells of a row."""
+    return {"id": "E1", "code": code, "title": "Conflict.", "detail": "No.", "source": {"pointer": f"/data/{at}"}, **said}
+
+
+def failed(*errors: Json, kind: str = "catalog-item-bulk-create") -> Job:
+    """Return a job of ten rows, of which these failed."""
+    counts: Any = {"total_count": 10, "completed_count": 10 - len(errors), "failed_count": len(errors), "errors": errors}
+    return Job.read(answer(kind=kind, **counts))
+
+
+def test_a_job_that_names_what_failed_is_quoted() -> None:
+    errors = [wrong(at=at) for at in range(7)]
+    with pytest.raises(
+        KlaviyoJobFailed, match=r"7 of 10 rows failed \(0 allowed\): invalid at /data/0: No\.; .*/data/4: No\.; and 2 more$"
+    ):
+        failed(*errors).check()
+    assert failed(*errors).check(7).errors[6].pointer == "/data/6"
+
+
+def test_a_quoted_sentence_holds_no_person_and_no_coupon_code() -> None:
+    assert "jo@example.com" not in str(failed(wrong(detail="jo@example.com is wrong")).as_data())
+    (error,) = failed(wrong("conflict", detail="SESAME exists"), kind="coupon-code-bulk-create").errors
+    assert (error.code, error.detail) == ("conflict", "Conflict.")
+
+
+def test_what_is_to_be_deleted_and_not_there_is_skipped() -> None:
+    job = failed(wrong("not_found"), wrong(at=1), kind="catalog-item-bulk-delete")
+    assert (job.completed, job.failed, job.skipped, [each.pointer for each in job.errors]) == (8, 1, 1, ["/data/1"])
+    assert failed(wrong("not_found"), kind="catalog-item-bulk-update").failed == 1
+
+
+@given(
+    st.sampled_from(JobStatus),
+    st.lists(st.integers(0), min_size=4, max_size=4),
+    st.sampled_from(get_args(jobs.Kind)),
+    st.lists(st.builds(Fault, st.text(), st.text(), st.text())),
+)
+def test_a_job_survives_json(status: JobStatus, counts: list[int], kind: str, errors: list[Fault]) -> None:
+    total, completed, failed, skipped = counts
+    job = Job("J1", kind, status, total, completed, failed, skipped, tuple(errors))
     assert Job.from_data(json.loads(json.dumps(job.as_data()))) == job
 
 

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from airflow_provider_klaviyo.api import jsonapi
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
@@ -23,23 +21,39 @@ def test_null_inside_attributes_stays_for_it_clears() -> None:
     assert jsonapi.document("profile", {"title": None}) == {"data": {"type": "profile", "attributes": {"title": None}}}
 
 
-@given(st.text())
-def test_any_text_can_be_compared_with(value: str) -> None:
-    condition = jsonapi.equals("email", value)
-    assert condition.startswith("equals(email,")
-    assert json.loads(condition.removeprefix("equals(email,").removesuffix(")")) == value
-
-
 def test_names_may_be_one_text_or_several() -> None:
-    one = jsonapi.query(fields={"profile": "email"}, additional_fields={"profile": "subscriptions"}, include="lists")
-    assert one == {"fields[profile]": "email", "additional-fields[profile]": "subscriptions", "include": "lists"}
-    several = jsonapi.query(fields={"profile": ["email", "location.city"], "list": ("name",)}, include=["lists", "segments"])
-    assert several == {"fields[profile]": "email,location.city", "fields[list]": "name", "include": "lists,segments"}
+    one = jsonapi.reading("/api/profiles/01J", fields={"profile": "email"}, additional_fields={"profile": "subscriptions"}, include="lists")
+    assert one.params == {"fields[profile]": "email", "additional-fields[profile]": "subscriptions", "include": "lists"}
+    chosen = {"profile": ["email", "location.city"], "list": ("name",)}
+    several = jsonapi.reading("/api/profiles/01J", fields=chosen, include=["lists", "segments"])
+    assert several.params == {"fields[profile]": "email,location.city", "fields[list]": "name", "include": "lists,segments"}
 
 
 def test_what_was_not_given_is_left_out() -> None:
-    assert jsonapi.query() == {}
-    assert jsonapi.listing("/api/profiles") == Request("GET", "/api/profiles")
+    assert jsonapi.listing("/api/profiles", filter=None, fields=None) == Request("GET", "/api/profiles")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"include": "orders"},
+        {"include": ["lists"]},
+        {"sort": "email,-created"},
+        {"sort": "phone_number"},
+        {"fields": {"campaign": "name"}},
+        {"additional_fields": {"profile": "everything"}},
+        {"additional_fields": {"list": "profile_count"}},
+        {"filter": 'contains(email,"@")'},
+    ],
+)
+def test_what_an_operation_does_not_offer_is_refused_with_what_it_has(query: Any) -> None:
+    with pytest.raises(KlaviyoConfigError, match="get_profiles"):
+        jsonapi.listing("/api/profiles", **query)
+
+
+def test_what_nobody_knows_is_no_query() -> None:
+    with pytest.raises(TypeError, match="refine"):
+        jsonapi.listing("/api/profiles", refine="x")  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("size", [0, -1, 1001])

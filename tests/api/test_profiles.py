@@ -101,3 +101,20 @@ def test_list() -> None:
         "/api/profiles",
         params={"filter": "greater-than(updated,2026-01-01T00:00:00Z)", "sort": "-updated", "page[size]": 100},
     )
+
+
+def test_merge() -> None:
+    request = profiles.merge(destination_id="01J", source_id="01K")
+    assert request == Request(
+        "POST",
+        "/api/profile-merge",
+        json={"data": {"type": "profile-merge", "id": "01J", "relationships": {"profiles": {"data": [{"type": "profile", "id": "01K"}]}}}},
+    )
+    assert not request.repeatable
+
+
+@pytest.mark.parametrize("ids", [("01J", "01J"), ("", "01K"), ("01J", "")])
+def test_two_profiles_are_merged(ids: tuple[str, str]) -> None:
+    destination, source = ids
+    with pytest.raises(KlaviyoConfigError, match="two profiles"):
+        profiles.merge(destination_id=destination, source_id=source)

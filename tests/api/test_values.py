@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from airflow_provider_klaviyo.api.values import CURRENCY, E164, Unfit, fit, is_email
+from airflow_provider_klaviyo.api.values import CURRENCY, E164, Unfit, distinct, filled, fit, is_email
 
 
 @pytest.mark.parametrize(
@@ -117,3 +117,12 @@ def test_ten_levels_are_the_limit() -> None:
     assert fit(value) == value
     with pytest.raises(Unfit, match="deeper than 10 levels"):
         fit([value])
+
+
+def test_what_says_nothing_is_left_out() -> None:
+    given: dict[str, Any] = {"a": None, "b": "  ", "c": [], "d": {}, "e": 0, "f": False, "g": " text ", "h": [""], "i": 0.0}
+    assert filled(given) == {"e": 0, "f": False, "g": "text", "h": [""], "i": 0.0}
+
+
+def test_the_first_of_each_is_kept() -> None:
+    assert distinct(["b", " a", None, "", "a ", "b", "B"]) == ["b", "a", "B"]

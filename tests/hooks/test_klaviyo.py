@@ -16,7 +16,7 @@ import pytest
 from airflow_provider_klaviyo.api import lists
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError
 from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
-from airflow_provider_klaviyo.sandbox.klaviyo.state import KEY
+from airflow_provider_klaviyo.sandbox.klaviyo.behaviour import KEY
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
 
 Define = Callable[..., KlaviyoHook]

@@ -4,15 +4,26 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG
 
+from tests.contract.agreement import agree
+
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
+
+    from airflow_provider_klaviyo.sandbox.server import SandboxServer
+
+
+@pytest.fixture
+def sandbox(sandbox: SandboxServer) -> Iterator[SandboxServer]:
+    """Hand out the sandbox, and hold all that was sent to it and answered by it against Klaviyo's contracts."""
+    yield sandbox
+    agree(sandbox.klaviyo.received)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,13 @@ from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
 from airflow_provider_klaviyo.operators.lists import (
     KlaviyoAddProfilesToListOperator,
     KlaviyoCreateListOperator,
+    KlaviyoDeleteListOperator,
     KlaviyoGetListOperator,
+    KlaviyoListListProfilesOperator,
     KlaviyoListListsOperator,
+    KlaviyoRemoveProfilesFromListOperator,
+    KlaviyoSyncListProfilesOperator,
+    KlaviyoUpdateListOperator,
 )
 
 if TYPE_CHECKING:
@@ -119,6 +124,85 @@ def test_members_are_added_in_portions(sandbox: SandboxServer, run: Run) -> None
     assert sent == [3, 1000, 200]
     counted = run(KlaviyoGetListOperator, list_id=list_id, additional_fields={"list": "profile_count"})
     assert counted.returned["attributes"]["profile_count"] == 3
+
+
+def people(count: int) -> list[str]:
+    """Make profiles and return their ids."""
+    with KlaviyoHook().session() as klaviyo:
+        return [klaviyo.send(profiles.upsert(profile={"external_id": str(number)}))["data"]["id"] for number in range(count)]
+
+
+def members(list_id: str) -> set[str]:
+    """Return the ids of a list's members."""
+    with KlaviyoHook().session() as klaviyo:
+        return {each["id"] for each in klaviyo.walk(lists.profile_ids(list_id=list_id))}
+
+
+def fill(list_id: str, ids: list[str]) -> None:
+    """Put profiles in a list."""
+    with KlaviyoHook().session() as klaviyo:
+        klaviyo.send(lists.add_profiles(list_id=list_id, profile_ids=ids))
+
+
+def test_a_list_is_changed_and_nothing_to_change_is_refused(sandbox: SandboxServer, run: Run) -> None:
+    (list_id,) = make("VIP")
+    changed = run(KlaviyoUpdateListOperator, list_id=list_id, opt_in_process="double_opt_in")
+    assert changed.returned["attributes"]["opt_in_process"] == "double_opt_in"
+    assert changed.returned["attributes"]["name"] == "VIP"
+    refused = run(KlaviyoUpdateListOperator, list_id=list_id, retries=2)
+    assert (refused.state, refused.tries) == ("failed", 1)
+
+
+def test_a_list_is_deleted_once_and_for_all(sandbox: SandboxServer, run: Run) -> None:
+    (list_id,) = make("VIP")
+    assert run(KlaviyoDeleteListOperator, list_id=list_id, must_exist=True).state == "success"
+    assert run(KlaviyoDeleteListOperator, list_id=list_id).state == "success"
+    assert run(KlaviyoDeleteListOperator, list_id=list_id, must_exist=True).state == "failed"
+    assert all_lists() == []
+
+
+def test_members_are_listed_as_ids_unless_profiles_are_asked_for(sandbox: SandboxServer, run: Run) -> None:
+    (list_id,) = make("VIP")
+    ids = people(3)
+    fill(list_id, ids)
+    assert sorted(run(KlaviyoListListProfilesOperator, list_id=list_id).returned) == sorted(ids)
+    whole = run(KlaviyoListListProfilesOperator, list_id=list_id, return_objects=True, fields={"profile": "external_id"})
+    assert {each["attributes"]["external_id"] for each in whole.returned} == {"0", "1", "2"}
+
+
+def test_members_are_removed_whether_they_are_members_or_not(sandbox: SandboxServer, run: Run) -> None:
+    (list_id,) = make("VIP")
+    ids = people(3)
+    fill(list_id, ids[:2])
+    assert run(KlaviyoRemoveProfilesFromListOperator, list_id=list_id, profile_ids=ids[1:]).returned == 2
+    assert members(list_id) == {ids[0]}
+
+
+def test_members_are_made_exactly_the_given_ones(sandbox: SandboxServer, run: Run) -> None:
+    (list_id,) = make("VIP")
+    ids = people(6)
+    fill(list_id, ids[:4])
+    seen = run(KlaviyoSyncListProfilesOperator, list_id=list_id, profile_ids=ids[1:] + ids[1:2], preview=True)
+    assert seen.returned == {"added": 2, "removed": 1, "unchanged": 3}
+    assert members(list_id) == set(ids[:4]), "a preview changes nothing"
+    assert run(KlaviyoSyncListProfilesOperator, list_id=list_id, profile_ids=ids[1:]).returned == seen.returned
+    assert members(list_id) == set(ids[1:])
+    again = run(KlaviyoSyncListProfilesOperator, list_id=list_id, profile_ids=ids[1:])
+    assert again.returned == {"added": 0, "removed": 0, "unchanged": 5}
+
+
+def test_a_list_is_neither_emptied_nor_halved_by_mistake(sandbox: SandboxServer, run: Run) -> None:
+    (list_id,) = make("VIP")
+    ids = people(4)
+    fill(list_id, ids)
+    emptied = run(KlaviyoSyncListProfilesOperator, list_id=list_id, profile_ids=[], retries=2)
+    assert (emptied.state, emptied.tries) == ("failed", 1)
+    cut = run(KlaviyoSyncListProfilesOperator, list_id=list_id, profile_ids=ids[:1], retries=2)
+    assert (cut.state, cut.tries) == ("failed", 1)
+    assert "max_change" in cut.said
+    assert members(list_id) == set(ids)
+    assert run(KlaviyoSyncListProfilesOperator, list_id=list_id, profile_ids=ids[:1], max_change=1).state == "success"
+    assert members(list_id) == {ids[0]}
 
 
 def all_lists() -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_klaviyo.operators.events import KlaviyoBulkCreateEventsOperator, KlaviyoCreateEventOperator
+from airflow_provider_klaviyo.operators.privacy import KlaviyoDeleteProfileDataOperator
 from airflow_provider_klaviyo.operators.profiles import (
     KlaviyoBulkImportProfilesOperator,
     KlaviyoCreateProfileOperator,
@@ -21,6 +22,11 @@ from airflow_provider_klaviyo.operators.profiles import (
     KlaviyoUpsertProfileOperator,
 )
 from airflow_provider_klaviyo.operators.request import KlaviyoRequestOperator
+from airflow_provider_klaviyo.operators.subscriptions import (
+    KlaviyoSubscribeProfilesOperator,
+    KlaviyoSuppressProfilesOperator,
+    KlaviyoUnsubscribeProfilesOperator,
+)
 from airflow_provider_klaviyo.sensors.jobs import KlaviyoJobSensor
 from tests.conftest import HOME
 
@@ -73,6 +79,35 @@ def test_profiles(sandbox: SandboxServer, run: Run) -> None:
     assert [each.state for each in outcomes] == ["success", "failed", "failed", "failed", "failed", "success", "success"]
 
 
+def test_consent_and_privacy(sandbox: SandboxServer, run: Run) -> None:
+    sandbox.klaviyo.behaviour.sms_regions = frozenset({"+1"})
+    leaver = {"email": EMAIL}
+    texted = {**leaver, "phone_number": "+49157{{ 7654321 }}", "channels": ["sms.marketing"]}
+    sandbox.fail(method="POST", path="subscription-bulk-create", drop="before")
+    outcomes = [
+        run(KlaviyoSubscribeProfilesOperator, profiles=[leaver], retries=1),
+        run(KlaviyoSubscribeProfilesOperator, profiles=[texted]),
+        run(KlaviyoSubscribeProfilesOperator, profiles=[{**leaver, "consented_at": NAME}], historical_import=True),
+        run(KlaviyoSubscribeProfilesOperator, profiles=[{NAME: EMAIL}]),
+        run(KlaviyoUnsubscribeProfilesOperator, profiles=[leaver]),
+        run(KlaviyoSuppressProfilesOperator, emails=[EMAIL], **QUICK),
+        run(KlaviyoSuppressProfilesOperator, emails=[NAME]),
+        run(KlaviyoDeleteProfileDataOperator, lookup={"email": EMAIL}),
+        run(KlaviyoDeleteProfileDataOperator, lookup={"external_id": NAME}),
+    ]
+    assert [each.state for each in outcomes] == [
+        "failed",
+        "failed",
+        "failed",
+        "failed",
+        "success",
+        "success",
+        "failed",
+        "success",
+        "failed",
+    ]
+
+
 def test_events(sandbox: SandboxServer, run: Run) -> None:
     sandbox.fail(method="POST", path="/api/events", drop="after")
     sandbox.fail(method="POST", path="/api/events", status=400, body=complaint())
@@ -101,8 +136,17 @@ def test_filters_and_any_request(sandbox: SandboxServer, run: Run) -> None:
         run(KlaviyoRequestOperator, path="/api/profiles", query={"filter": [NAME]}),
         run(KlaviyoRequestOperator, path="/api/profiles", method="POST", body={"data": NAME}),
         run(KlaviyoRequestOperator, path="/api/profile-import", method="POST", body=body | {"meta": "{{ nosuch.thing }}"}),
+        run(KlaviyoRequestOperator, path="/api/profiles", headers={"X-Who": NAME}, query={"fields[profile]": "created"}, response="text"),
+        run(
+            KlaviyoRequestOperator, path="/api/image-upload", method="POST", form={"name": NAME}, headers={"X-Who": f"{NAME} {{{{ ds }}}}"}
+        ),
+        run(KlaviyoRequestOperator, path="/api/image-upload", method="POST", form={"name": NAME, "hidden": "{{ nosuch.thing }}"}),
+        run(KlaviyoRequestOperator, path="/api/profiles", headers={"Authorization": NAME}),
     ]
-    assert [each.state for each in outcomes] == ["failed", "success", "success", "success", "failed", "failed", "failed"]
+    assert [each.state for each in outcomes] == [
+        *("failed", "success", "success", "success", "failed", "failed", "failed"),
+        *("success", "failed", "failed", "failed"),
+    ]
 
 
 def test_what_a_trigger_tells(sandbox: SandboxServer, run: Run, run_dag: Callable[..., DagRun]) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import subprocess
@@ -27,13 +26,13 @@ def test_serves_until_it_is_stopped(how: signal.Signals, host: str) -> None:
     ) as process:
         assert process.stdout is not None
         said = "".join(iter(process.stdout.readline, "Stop with Ctrl+C.\n"))
-        exported = {name: json.loads(value) for name, value in re.findall(r"^export (\w+)='(.+)'$", said, re.MULTILINE)}
+        exported = dict(re.findall(r"^export (\w+)='(.+)'$", said, re.MULTILINE))
         assert set(exported) == {"AIRFLOW_CONN_KLAVIYO_DEFAULT", "AIRFLOW_CONN_SHOPIFY_DEFAULT"}
-        klaviyo = exported["AIRFLOW_CONN_KLAVIYO_DEFAULT"]
-        assert Settings.of(Connection(conn_id="klaviyo_default", **klaviyo)).loopback
-        assert ShopifySettings.of(Connection(conn_id="shopify_default", **exported["AIRFLOW_CONN_SHOPIFY_DEFAULT"])).loopback
-        headers = {"Authorization": f"Klaviyo-API-Key {klaviyo['password']}", "revision": "2026-10-15"}
-        assert httpx.get(f"{klaviyo['host']}/api/accounts", headers=headers).status_code == 200
+        klaviyo = Settings.of(Connection.from_json(exported["AIRFLOW_CONN_KLAVIYO_DEFAULT"], conn_id="klaviyo_default"))
+        shopify = ShopifySettings.of(Connection.from_json(exported["AIRFLOW_CONN_SHOPIFY_DEFAULT"], conn_id="shopify_default"))
+        assert (klaviyo.loopback, klaviyo.public_key, shopify.loopback) == (True, "SandBx", True)
+        headers = {"Authorization": f"Klaviyo-API-Key {klaviyo.key}", "revision": "2026-10-15"}
+        assert httpx.get(f"{klaviyo.base_url}/api/accounts", headers=headers).status_code == 200
         process.send_signal(how)
         assert process.wait(timeout=20) == 0
 

@@ -62,7 +62,7 @@ def test_a_key_does_what_its_scopes_allow(sandbox: SandboxServer, http: httpx.Cl
 
 
 def test_knows_what_it_does_not_emulate(http: httpx.Client) -> None:
-    assert http.get("/api/campaigns").status_code == 501
+    assert http.get("/api/reviews").status_code == 501
     assert http.get("/api/nothing").status_code == 404
     assert http.delete("/api/profiles").status_code == 405
     assert http.put("/api/profiles").status_code == 405

@@ -142,6 +142,40 @@ def test_writes(sdk: KlaviyoAPI) -> None:
     assert job.data.attributes.status == "queued"
 
 
+def test_changes_consent_and_forgets_people(sdk: KlaviyoAPI, sandbox: SandboxServer) -> None:
+    sandbox.klaviyo.behaviour.job_seconds = 0
+    vip = sdk.Lists.create_list({"data": {"type": "list", "attributes": {"name": "VIP", "opt_in_process": "single_opt_in"}}}).data.id
+    for word, call in (("SUBSCRIBED", sdk.Profiles.bulk_subscribe_profiles), ("UNSUBSCRIBED", sdk.Profiles.bulk_unsubscribe_profiles)):
+        verb = "create" if word == "SUBSCRIBED" else "delete"
+        row = {"email": "a@example.com", "subscriptions": {"email": {"marketing": {"consent": word}}}}
+        data = {
+            "type": f"profile-subscription-bulk-{verb}-job",
+            "attributes": {"profiles": {"data": [{"type": "profile", "attributes": row}]}},
+        }
+        call({"data": {**data, "relationships": {"list": {"data": {"type": "list", "id": vip}}}}})
+    rows = [{"type": "profile", "attributes": {"email": "b@example.com"}}]
+    started = sdk.Profiles.bulk_suppress_profiles(
+        {"data": {"type": "profile-suppression-bulk-create-job", "attributes": {"profiles": {"data": rows}}}}
+    )
+    assert (started.data.attributes.status, started.data.attributes.total_count) == ("processing", 0)
+    assert sdk.Profiles.get_bulk_suppress_profiles_job(started.data.id).data.attributes.completed_count == 1
+    assert [each.id for each in sdk.Profiles.get_bulk_suppress_profiles_jobs().data] == [started.data.id]
+    first, second = (each.id for each in sdk.Profiles.get_profiles(sort="email").data)
+    sdk.Profiles.merge_profiles(
+        {
+            "data": {
+                "type": "profile-merge",
+                "id": first,
+                "relationships": {"profiles": {"data": [{"type": "profile", "id": second}]}},
+            }
+        }
+    )
+    assert [each.id for each in sdk.Profiles.get_profiles().data] == [first]
+    deletion = {"profile": {"data": {"type": "profile", "attributes": {"email": "a@example.com"}}}}
+    sdk.Data_Privacy.request_profile_deletion({"data": {"type": "data-privacy-deletion-job", "attributes": deletion}})
+    assert sdk.Profiles.get_profiles().data == []
+
+
 def test_reads_the_account(sdk: KlaviyoAPI) -> None:
     account = sdk.Accounts.get_accounts().data[0]
     assert sdk.Accounts.get_account(account.id).data.attributes.timezone == "Europe/London"

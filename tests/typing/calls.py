@@ -40,7 +40,9 @@ KlaviyoCreateEventOperator(task_id="met", metric="Met", profile={"email": "a@exa
 KlaviyoCreateEventOperator(task_id="met", metric="Met", profile={"email": "a@example.com"}, value="1")  # type: ignore[arg-type]
 
 KlaviyoRequestOperator(task_id="any", path="/api/lists", query={"page[size]": 10}, paginate=True)
+KlaviyoRequestOperator(task_id="any", path="/api/image-upload", method="POST", form={"name": "Logo"}, files={"file": "logo.png"})
 KlaviyoRequestOperator(task_id="any", path="/api/lists", method="PUT")  # type: ignore[arg-type]
+KlaviyoRequestOperator(task_id="any", path="/api/lists", response="xml")  # type: ignore[arg-type]
 
 KlaviyoJobSensor(task_id="wait", job_id="J", kind="catalog-item-bulk-create", timeout=timedelta(hours=1), poke_interval=5, soft_fail=True)
 KlaviyoJobSensor(task_id="wait", job_id="J", kind="catalog")  # type: ignore[arg-type]

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from airflow_provider_klaviyo.sandbox.klaviyo.behaviour import Behaviour
+from airflow_provider_klaviyo.sandbox.klaviyo.received import Received
 from airflow_provider_klaviyo.sandbox.klaviyo.router import create
-from airflow_provider_klaviyo.sandbox.klaviyo.state import Behaviour, KlaviyoState, Received
+from airflow_provider_klaviyo.sandbox.klaviyo.state import KlaviyoState
 
 __all__ = ["Behaviour", "KlaviyoState", "Received", "create"]

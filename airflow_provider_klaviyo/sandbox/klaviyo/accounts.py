@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_klaviyo.sandbox.klaviyo import documents
+from airflow_provider_klaviyo.sandbox.klaviyo.behaviour import ACCOUNT
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import Answer, Call, answers
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import not_found
-from airflow_provider_klaviyo.sandbox.klaviyo.state import ACCOUNT
 
 ATTRIBUTES: dict[str, Any] = {
     "test_account": True,

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_klaviyo.api.limits import Operation
+from airflow_provider_klaviyo.sandbox.klaviyo.forms import UploadedFile
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, Refused
 from airflow_provider_klaviyo.sandbox.klaviyo.query import Query, Takes
 from airflow_provider_klaviyo.sandbox.klaviyo.state import KlaviyoState
@@ -27,6 +28,8 @@ class Call:
     :param body: The parsed body, ``None`` where there is none.
     :param base: Scheme and host of links.
     :param path: The path, without a slash at its end.
+    :param form: The texts of a form, for the operations that take one in place of JSON.
+    :param files: The files of a form.
     """
 
     state: KlaviyoState
@@ -36,6 +39,8 @@ class Call:
     body: Any
     base: str
     path: str
+    form: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, UploadedFile] = field(default_factory=dict)
 
     def document(self, data: Any, included: list[Json] | None = None) -> Json:
         """Return a document of one resource, or of all there are."""
@@ -88,21 +93,23 @@ HANDLERS: dict[str, tuple[Handler, Takes]] = {}
 def answers(
     operation_id: str,
     *,
-    fields: tuple[str, ...] = (),
-    include: tuple[str, ...] = (),
+    fields: tuple[str, ...] | None = None,
+    include: tuple[str, ...] | None = None,
     additional: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Callable[[Handler], Handler]:
     """
     Register the function that carries out an operation.
 
+    It takes what Klaviyo documents of the query (:mod:`~airflow_provider_klaviyo.api.limits`), or less of it.
+
     :param operation_id: Klaviyo's name of it.
-    :param fields: Types of ``fields[...]`` it takes.
-    :param include: Words of ``include`` it takes.
-    :param additional: Words of ``additional-fields[...]`` it takes, by type.
+    :param fields: Types of ``fields[...]`` it takes, where not all.
+    :param include: Words of ``include`` it takes, where not all.
+    :param additional: Words of ``additional-fields[...]`` it takes, by type, where not all.
     """
 
     def register(handler: Handler) -> Handler:
-        HANDLERS[operation_id] = (handler, Takes(fields, include, additional or {}))
+        HANDLERS[operation_id] = (handler, Takes(fields, include, additional))
         return handler
 
     return register

@@ -13,10 +13,25 @@ from datetime import UTC, datetime, timedelta
 SCHEMA = """
 CREATE TABLE profiles (
     id TEXT PRIMARY KEY, email TEXT UNIQUE, phone_number TEXT UNIQUE, external_id TEXT UNIQUE, anonymous_id TEXT UNIQUE,
-    created INTEGER NOT NULL, updated INTEGER NOT NULL, last_event INTEGER, consent TEXT, attributes TEXT NOT NULL
+    created INTEGER NOT NULL, updated INTEGER NOT NULL, last_event INTEGER, attributes TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX profiles_created ON profiles (created, id);
 CREATE INDEX profiles_updated ON profiles (updated, id);
+CREATE TABLE consents (
+    profile_id TEXT NOT NULL, channel TEXT NOT NULL, consent TEXT NOT NULL, at INTEGER NOT NULL, method TEXT NOT NULL, source TEXT,
+    double_optin INTEGER NOT NULL, PRIMARY KEY (profile_id, channel)
+) WITHOUT ROWID;
+CREATE TABLE suppressions (
+    profile_id TEXT NOT NULL, list_id TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (profile_id, list_id, reason)
+) WITHOUT ROWID;
+CREATE TABLE opt_ins (id INTEGER PRIMARY KEY, email TEXT, phone_number TEXT, request TEXT NOT NULL);
+CREATE TABLE suppression_jobs (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, created INTEGER NOT NULL, due INTEGER NOT NULL, status TEXT NOT NULL,
+    total INTEGER NOT NULL, skipped INTEGER NOT NULL, list_id TEXT, segment_id TEXT
+) WITHOUT ROWID;
+CREATE INDEX suppression_jobs_created ON suppression_jobs (kind, created, id);
+CREATE TABLE later (id INTEGER PRIMARY KEY, due INTEGER NOT NULL, work TEXT NOT NULL, given TEXT NOT NULL);
+CREATE INDEX later_due ON later (due, id);
 CREATE TABLE lists (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, opt_in_process TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -46,9 +61,16 @@ CREATE TABLE job_errors (
     job_id TEXT NOT NULL, row INTEGER NOT NULL, id TEXT NOT NULL, code TEXT NOT NULL, title TEXT NOT NULL, detail TEXT NOT NULL,
     pointer TEXT NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (job_id, row)
 ) WITHOUT ROWID;
+CREATE TABLE resources (
+    kind TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, attributes TEXT NOT NULL,
+    related TEXT NOT NULL, PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
 """
 
-TABLES = ("profiles", "lists", "members", "metrics", "events", "jobs", "job_profiles", "job_errors")
+TABLES = (
+    *("profiles", "consents", "suppressions", "opt_ins", "suppression_jobs", "later"),
+    *("lists", "members", "metrics", "events", "jobs", "job_profiles", "job_errors", "resources"),
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LETTERS = string.ascii_letters + string.digits
@@ -64,9 +86,14 @@ def connect() -> sqlite3.Connection:
     return connection
 
 
+def moment(micros: int) -> datetime:
+    """Return microseconds since 1970 as a moment."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
 def iso(micros: int) -> str:
     """Return a moment as Klaviyo writes it: no fraction where there is none."""
-    return (EPOCH + timedelta(microseconds=micros)).isoformat()
+    return moment(micros).isoformat()
 
 
 def iso_seconds(micros: int) -> str:

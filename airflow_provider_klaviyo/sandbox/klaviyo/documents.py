@@ -15,6 +15,8 @@ PLURAL = {
     "metric": "metrics",
     "profile": "profiles",
     "profile-bulk-import-job": "profile-bulk-import-jobs",
+    "profile-suppression-bulk-create-job": "profile-suppression-bulk-create-jobs",
+    "profile-suppression-bulk-delete-job": "profile-suppression-bulk-delete-jobs",
 }
 RELATED = {
     "event": ("profile", "metric"),
@@ -22,6 +24,8 @@ RELATED = {
     "metric": ("flow-triggers",),
     "profile": ("lists", "segments", "push-tokens", "conversation"),
     "profile-bulk-import-job": ("lists", "profiles", "import-errors"),
+    "profile-suppression-bulk-create-job": ("lists", "segments"),
+    "profile-suppression-bulk-delete-job": ("lists", "segments"),
 }
 LOCATION = ("address1", "address2", "city", "country", "latitude", "longitude", "region", "zip", "timezone", "ip")
 PREDICTIVE = (
@@ -37,6 +41,11 @@ PREDICTIVE = (
     "ranked_channel_affinity",
 )
 
+CATALOG = frozenset(
+    {"created", "custom_metadata", "description", "external_id", "id", "image_full_url", "image_thumbnail_url", "images", "price"}
+    | {"published", "title", "updated", "url"}
+)
+
 #: What ``fields[type]`` may name. A dot leads into an object.
 FIELDS: Mapping[str, frozenset[str]] = {
     "account": frozenset(
@@ -48,9 +57,41 @@ FIELDS: Mapping[str, frozenset[str]] = {
         | {f"contact_information.street_address.{each}" for each in ("address1", "address2", "city", "country", "region", "zip")}
     ),
     "attribution": frozenset({"id"}),
+    "campaign": frozenset(
+        {"created_at", "definition", "id", "updated_at"}
+        | {f"definition.{each}" for each in ("archived", "builder", "color", "description", "name", "send_settings")}
+        | {f"definition.send_settings.{each}" for each in ("send_passed_rltz_immediately", "send_strategy", "send_timezone")}
+        | {f"definition.send_settings.exit_condition_{each}" for each in ("conversion_metric_id", "enabled")}
+    ),
+    "campaign-audience": frozenset(
+        {"created", "definition", "id", "updated"} | {f"definition.{each}" for each in ("excluded", "included", "name", "priority")}
+    ),
+    "campaign-message": frozenset(
+        {"created", "definition", "id", "updated"}
+        | {f"definition.{each}" for each in ("ab_test", "name", "send_options", "status", "tracking_options")}
+    ),
+    "catalog-category": frozenset({"external_id", "id", "name", "updated"}),
+    "catalog-item": CATALOG,
+    "catalog-variant": CATALOG | {"inventory_policy", "inventory_quantity", "sku"},
+    **{
+        f"{kind}-bulk-{verb}-job": frozenset(
+            {"completed_at", "completed_count", "created_at", "errors", "expires_at", "failed_count", "id", "status", "total_count"}
+        )
+        for kind in ("catalog-item", "catalog-variant", "catalog-category", "coupon-code")
+        for verb in ("create", "update", "delete")
+    },
     "conversation": frozenset({"channel", "id"}),
+    "coupon": frozenset(
+        {"assigner_configuration", "description", "external_id", "id", "monitor_configuration"}
+        | {f"assigner_configuration.{each}" for each in ("unused_expired", "used")}
+    ),
+    "coupon-code": frozenset({"expires_at", "id", "status", "unique_code"}),
     "event": frozenset({"datetime", "event_properties", "id", "timestamp", "uuid"}),
-    "flow": frozenset({"archived", "created", "id", "name", "status", "trigger_type", "updated"}),
+    "flow": frozenset(
+        {"archived", "created", "definition", "id", "name", "status", "trigger_type", "updated"}
+        | {f"definition.{each}" for each in ("actions", "entry_action_id", "profile_filter", "reentry_criteria", "triggers")}
+    ),
+    "image": frozenset({"format", "hidden", "id", "image_url", "name", "size", "updated_at"}),
     "import-error": frozenset({"code", "detail", "id", "original_payload", "source", "source.pointer", "title"}),
     "list": frozenset({"created", "id", "name", "opt_in_process", "updated", "profile_count"}),
     "metric": frozenset({"created", "id", "integration", "name", "updated"}),
@@ -63,11 +104,19 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "profile-bulk-import-job": frozenset(
         {"completed_at", "completed_count", "created_at", "expires_at", "failed_count", "id", "started_at", "status", "total_count"}
     ),
+    **{
+        f"profile-suppression-bulk-{verb}-job": frozenset(
+            {"completed_at", "completed_count", "created_at", "id", "skipped_count", "status", "total_count"}
+        )
+        for verb in ("create", "delete")
+    },
     "push-token": frozenset(
         {"background", "created", "enablement_status", "id", "metadata", "platform", "recorded_date", "token", "vendor"}
     ),
     "segment": frozenset({"created", "definition", "id", "is_active", "is_processing", "is_starred", "name", "updated"}),
     "tag": frozenset({"id", "name"}),
+    "webhook": frozenset({"created_at", "description", "enabled", "endpoint_url", "id", "name", "updated_at"}),
+    "webhook-topic": frozenset({"id"}),
 }
 
 
@@ -105,6 +154,8 @@ def resource(
     *,
     data: Mapping[str, Any] | None = None,
     rename: Mapping[str, str] | None = None,
+    path: str | None = None,
+    related: Iterable[str] | None = None,
 ) -> Json:
     """
     Return a resource.
@@ -115,11 +166,13 @@ def resource(
     :param attributes: Its attributes, already picked.
     :param data: Identifiers of related resources; a relationship without has links only.
     :param rename: Other names of relationships: some operations say ``conversations``.
+    :param path: What stands after ``/api/`` in its address, where :data:`PLURAL` does not say.
+    :param related: Its relationships, where :data:`RELATED` does not say.
     """
-    here = f"{base}/api/{PLURAL[kind]}/{identifier}"
+    here = f"{base}/api/{path or PLURAL[kind]}/{identifier}"
     entry: Json = {"type": kind, "id": identifier, "attributes": attributes}
-    if kind in RELATED:
-        names = [(rename or {}).get(name, name) for name in RELATED[kind]]
+    if relations := RELATED.get(kind, ()) if related is None else tuple(related):
+        names = [(rename or {}).get(name, name) for name in relations]
         entry["relationships"] = {name: _relationship(here, name, data) for name in names}
     entry["links"] = {"self": f"{here}/"}
     return entry

@@ -3,17 +3,30 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_klaviyo.api.limits import Operation
+from airflow_provider_klaviyo.sandbox.klaviyo.filter_tokens import Tokens, Word, refusal
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import Refused, invalid
 
 COMPARISONS = {"greater-than": ">", "greater-or-equal": ">=", "less-than": "<", "less-or-equal": "<=", "equals": "="}
-TOKEN = re.compile(r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<mark>[(),\[\]])|(?P<bare>[^\s(),\[\]"']+))""")
+HOLDS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "greater-than": operator.gt,
+    "greater-or-equal": operator.ge,
+    "less-than": operator.lt,
+    "less-or-equal": operator.le,
+    "contains": operator.contains,
+    "starts-with": str.startswith,
+    "ends-with": str.endswith,
+}
+LISTED = frozenset({"any", "contains-any", "contains-all"})
+NESTED = frozenset({"and", "or", "not"})
+KNOWN = frozenset({"equals", "has", *HOLDS, *LISTED, *NESTED})
+DEEPEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,169 +36,252 @@ class Term:
 
     :param operator: ``equals``, ``any``, ...
     :param field: The name as in the filter.
-    :param value: A text, number, boolean or ``None``; a list for ``any``; the operator ``has`` has none.
-    :param quoted: Whether the value stood in quotes.
+    :param words: The values: one, none for ``has``, several for :data:`LISTED`.
     """
 
     operator: str
     field: str
-    value: Any = None
-    quoted: bool = False
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """
+    Conditions that are one.
+
+    :param operator: ``and``, ``or``, ``not``.
+    :param members: The conditions, one for ``not``.
+    """
+
+    operator: str
+    members: tuple[Condition, ...]
+
+
+Condition = Term | Group
 
 
 def parse(text: str) -> list[Term]:
     """
-    Read a filter.
+    Read the filter of a list: all of its terms have to hold.
 
     :param text: The parameter, unquoted.
+    :raises Refused: It is not one, or nests by ``or`` or ``not``.
+    """
+    return list(_flat(_conditions(text))) if text else []
+
+
+def nested(text: str, pointer: str) -> list[Condition]:
+    """
+    Read a filter in a body, which may nest.
+
+    :param text: The filter.
+    :param pointer: Where it stands.
     :raises Refused: It is not one.
     """
-    if not text:
-        return []
-    tokens = _Tokens(text)
-    terms = [_term(tokens)]
-    while tokens.take(","):
-        terms.append(_term(tokens))
-    tokens.end()
-    return terms
+    try:
+        return _conditions(text)
+    except Refused as refused:
+        raise invalid(refused.problems[0].detail, pointer) from None
 
 
-def allow(terms: list[Term], allowed: Mapping[str, tuple[str, ...]]) -> list[Term]:
+def allow(terms: list[Term], operation: Operation) -> list[Term]:
     """
     Refuse what an operation does not filter by.
 
     :param terms: The filter.
-    :param allowed: The operators of each field.
+    :param operation: What is asked for.
     :raises Refused: As recorded, with ``source.parameter``.
     """
     for term in terms:
-        if term.field not in allowed:
-            known = ", ".join(allowed) or "none"
-            raise _refusal(f"'{term.field}' is not a filterable field.  Allowed fields are {known}")
-        if term.operator not in allowed[term.field]:
-            operators = ", ".join(allowed[term.field])
-            raise _refusal(f"'{term.operator}' is not an allowed filter operator for {term.field}.  Allowed operators are {operators}")
+        if term.field not in operation.filters:
+            known = ", ".join(sorted(operation.filters))
+            detail = f"'{term.field}' is not a filterable field for this resource. The filterable fields on this resource are: {known}"
+            raise refusal(detail)
+        allowed = operation.filters[term.field]
+        if term.operator not in allowed:
+            operators = ", ".join(allowed)
+            raise refusal(f"'{term.operator}' is not an allowed filter operator for {term.field}.  Allowed operators are {operators}")
+        read = READERS[operation.filter_types.get(term.field, "string")]
+        values = [] if term.operator == "has" else read(term)
+        choices = operation.filter_words.get(term.field, values)
+        if not all(each in choices for each in values):
+            raise refusal(f"Invalid value for {term.field}.  Allowed values are {', '.join(choices)}")
     return terms
 
 
-def moment(term: Term) -> datetime:
+def matches(term: Term, value: Any) -> bool:
     """
-    Read a term's value as a moment.
+    Tell whether a term holds for a value.
 
-    :raises Refused: It stands in quotes, is no ISO 8601 date and time, or has no time zone.
+    :param term: The comparison.
+    :param value: What an object has: a text, number, boolean, aware ``datetime``, a list of one of them, or ``None`` for nothing.
+    :raises Refused: It cannot be compared with that.
+    """
+    if term.operator == "has" or value is None:
+        return value is not None
+    several = value if isinstance(value, list) else [value]
+    if not several:
+        return False
+    wanted = _reader(several)(term)
+    match term.operator:
+        case "equals" | "any" | "contains-any":
+            return any(each in several for each in wanted)
+        case "contains-all":
+            return all(each in several for each in wanted)
+    return any(HOLDS[term.operator](each, wanted[0]) for each in several)
+
+
+def holds(condition: Condition, value: Callable[[str], Any]) -> bool:
+    """
+    Tell whether a condition holds for an object.
+
+    :param condition: A term, or several that are one.
+    :param value: Returns what the object has under a field's name, as :func:`matches` takes it.
+    :raises Refused: A term cannot be compared with that.
+    """
+    if isinstance(condition, Term):
+        return matches(condition, value(condition.field))
+    found = [holds(each, value) for each in condition.members]
+    return {"and": all(found), "or": any(found), "not": not found[0]}[condition.operator]
+
+
+def moments(term: Term) -> list[datetime]:
+    """
+    Read a term's values as moments.
+
+    :raises Refused: One stands in quotes, is no ISO 8601 date and time, or has no time zone.
     """
     try:
-        if term.quoted:
-            raise ValueError
-        value = datetime.fromisoformat(str(term.value))
-        if value.tzinfo is None:
+        values = [datetime.fromisoformat(each) for each in _bare(term)]
+        if any(each.tzinfo is None for each in values):
             raise ValueError
     except ValueError:
-        raise _refusal(f"{term.field} must be compared with an unquoted ISO 8601 datetime with a time zone") from None
-    return value
+        raise refusal(f"{term.field} must be compared with an unquoted ISO 8601 datetime with a time zone") from None
+    return values
+
+
+def moment(term: Term) -> datetime:
+    """Read a term's value as a moment, as :func:`moments` does."""
+    return moments(term)[0]
 
 
 def text(term: Term) -> list[str]:
     """
-    Read a term's value as texts, one or (``any``) several.
+    Read a term's values as texts, one or (:data:`LISTED`) several.
 
-    :raises Refused: It does not stand in quotes.
+    :raises Refused: One does not stand in quotes.
     """
-    values = term.value if term.operator == "any" else [term.value]
-    if not term.quoted or not isinstance(values, list):
-        raise _refusal(f"{term.field} must be compared with a quoted string")
-    return values
+    if not all(each.quoted for each in term.words):
+        raise refusal(f"{term.field} must be compared with a quoted string")
+    return [each.text for each in term.words]
+
+
+def numbers(term: Term) -> list[float]:
+    """
+    Read a term's values as numbers.
+
+    :raises Refused: One is none.
+    """
+    try:
+        return [float(each) for each in _bare(term)]
+    except ValueError:
+        raise refusal(f"{term.field} must be compared with a number") from None
 
 
 def number(term: Term) -> float:
+    """Read a term's value as a number, as :func:`numbers` does."""
+    return numbers(term)[0]
+
+
+def flags(term: Term) -> list[bool]:
     """
-    Read a term's value as a number.
+    Read a term's values as booleans.
 
-    :raises Refused: It is none.
+    :raises Refused: One is neither ``true`` nor ``false``.
     """
-    try:
-        if term.quoted:
-            raise ValueError
-        return float(term.value)
-    except (TypeError, ValueError):
-        raise _refusal(f"{term.field} must be compared with a number") from None
+    if not all(each in {Word("true", quoted=False), Word("false", quoted=False)} for each in term.words):
+        raise refusal(f"{term.field} must be compared with true or false")
+    return [each.text == "true" for each in term.words]
 
 
-class _Tokens:
-    """The words of a filter, one after the other."""
-
-    def __init__(self, text: str) -> None:
-        self.words = list(_words(text))
-        self.at = 0
-
-    def take(self, mark: str) -> bool:
-        """Step over a mark if it stands here."""
-        here = self.at < len(self.words) and self.words[self.at] == ("mark", mark)
-        self.at += here
-        return here
-
-    def expect(self, mark: str) -> None:
-        """Step over a mark that has to stand here."""
-        if not self.take(mark):
-            raise _refusal(f"Expected '{mark}' in filter")
-
-    def word(self, *kinds: str) -> tuple[str, str]:
-        """Step over a word of one of these kinds and return it."""
-        if self.at >= len(self.words) or self.words[self.at][0] not in kinds:
-            raise _refusal("Invalid filter provided")
-        self.at += 1
-        return self.words[self.at - 1]
-
-    def end(self) -> None:
-        """Refuse anything that follows."""
-        if self.at < len(self.words):
-            raise _refusal("Invalid filter provided")
+READERS: Mapping[str, Callable[[Term], list[Any]]] = {
+    "string": text,
+    "date-time": moments,
+    "number": numbers,
+    "integer": numbers,
+    "boolean": flags,
+}
 
 
-def _words(text: str) -> Iterator[tuple[str, str]]:
-    at = 0
-    text = text.rstrip()
-    while at < len(text):
-        match = TOKEN.match(text, at)
-        if match is None or match.lastgroup is None:
-            raise _refusal("Invalid filter provided")
-        yield match.lastgroup, match.group(match.lastgroup)
-        at = match.end()
+def _reader(values: list[Any]) -> Callable[[Term], list[Any]]:
+    """Return how to read what is compared with such values."""
+    kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
+        (bool, "boolean"),
+        (str, "string"),
+        (datetime, "date-time"),
+        ((int, float), "number"),
+    )
+    return READERS[next(name for kind, name in kinds if all(isinstance(each, kind) for each in values))]
 
 
-def _term(tokens: _Tokens) -> Term:
-    _, operator = tokens.word("bare")
+def _bare(term: Term) -> list[str]:
+    if any(each.quoted for each in term.words):
+        raise ValueError
+    return [each.text for each in term.words]
+
+
+def _conditions(text: str) -> list[Condition]:
+    tokens = Tokens(text)
+    found = _several(tokens, 0)
+    tokens.end()
+    return found
+
+
+def _several(tokens: Tokens, depth: int) -> list[Condition]:
+    found = [_condition(tokens, depth)]
+    while tokens.take(","):
+        found.append(_condition(tokens, depth))
+    return found
+
+
+def _condition(tokens: Tokens, depth: int) -> Condition:
+    name = tokens.name()
+    if name not in KNOWN or depth > DEEPEST:
+        raise refusal("Invalid filter provided")
     tokens.expect("(")
-    _, name = tokens.word("bare")
-    if operator == "has":
-        tokens.expect(")")
-        return Term(operator, name)
-    tokens.expect(",")
-    if operator == "any":
-        tokens.expect("[")
-        items = [tokens.word("text", "bare")]
-        while tokens.take(","):
-            items.append(tokens.word("text", "bare"))
-        tokens.expect("]")
-        value: Any = [_plain(*item) for item in items]
-        quoted = all(kind == "text" for kind, _ in items)
-    else:
-        kind, word = tokens.word("text", "bare")
-        value, quoted = _plain(kind, word), kind == "text"
+    found = _group(tokens, name, depth) if name in NESTED else _term(tokens, name)
     tokens.expect(")")
-    return Term(operator, name, value, quoted)
+    return found
 
 
-def _plain(kind: str, word: str) -> Any:
-    if kind == "bare":
-        return {"true": True, "false": False, "null": None}.get(word, word)
-    if word.startswith("'"):
-        return re.sub(r"\\(.)", r"\1", word[1:-1])
-    try:
-        return json.loads(word, strict=False)
-    except ValueError:
-        raise _refusal("Invalid filter provided") from None
+def _group(tokens: Tokens, name: str, depth: int) -> Group:
+    members = _several(tokens, depth + 1)
+    if name == "not" and len(members) > 1:
+        raise refusal("Invalid filter provided")
+    return Group(name, tuple(members))
 
 
-def _refusal(detail: str) -> Refused:
-    return invalid(detail, parameter="filter")
+def _term(tokens: Tokens, name: str) -> Term:
+    field = tokens.name()
+    if name == "has":
+        return Term(name, field)
+    tokens.expect(",")
+    if name not in LISTED:
+        return Term(name, field, (tokens.value(),))
+    tokens.expect("[")
+    words = [tokens.value()]
+    while tokens.take(","):
+        words.append(tokens.value())
+    tokens.expect("]")
+    return Term(name, field, tuple(words))
+
+
+def _flat(conditions: Iterable[Condition]) -> Iterator[Term]:
+    """Yield the terms that all have to hold; a list knows no ``or`` and no ``not``."""
+    for each in conditions:
+        if isinstance(each, Term):
+            yield each
+        elif each.operator == "and":
+            yield from _flat(each.members)
+        else:
+            raise refusal("Invalid filter provided")

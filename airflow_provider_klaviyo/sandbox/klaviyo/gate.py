@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from airflow_provider_klaviyo.api import limits
 from airflow_provider_klaviyo.api.limits import Operation
+from airflow_provider_klaviyo.sandbox.klaviyo import forms
+from airflow_provider_klaviyo.sandbox.klaviyo.behaviour import ACCOUNT
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, Refused, invalid, not_found
 from airflow_provider_klaviyo.sandbox.klaviyo.state import KlaviyoState
 
@@ -20,6 +22,10 @@ REVISIONS = frozenset(f"{year}-{month}-15" for year in (2025, 2026) for month in
 OPT_OUT = "x-klaviyo-revision-fall-forward-opt-out"
 BODY_BYTES = 5_000_000
 JSON_TYPES = frozenset({"application/vnd.api+json", "application/json"})
+FORMS = frozenset({"upload_image_from_file"})
+"""The operations that take a form in place of JSON."""
+FORM_TYPE = "multipart/form-data"
+CLIENT = "/client/"
 METHODS = ("GET", "POST", "PATCH", "DELETE")
 
 
@@ -44,14 +50,26 @@ class Incoming:
 
 def key_of(incoming: Incoming, state: KlaviyoState) -> frozenset[str] | None:
     """
-    Return the scopes of the key, ``None`` for all.
+    Return the scopes of the key or token, ``None`` for all.
 
-    :raises Refused: 401.
+    :raises Refused: 401, or 400 where a browser's request does not go by the public key, or a private one comes with it.
     """
+    if incoming.path.startswith(CLIENT):
+        _check_company(incoming)
+        return None
     scheme, _, key = incoming.headers.get("authorization", "").partition(" ")
+    if scheme == "Bearer" and (family := state.grants.of_access(key)):
+        return family.scopes
     if scheme != "Klaviyo-API-Key" or key not in state.behaviour.keys:
         raise Refused(401, "authentication_failed", Problem("Incorrect authentication credentials.", "/data/"))
     return state.behaviour.keys[key]
+
+
+def _check_company(incoming: Incoming) -> None:
+    if "authorization" in incoming.headers:
+        raise invalid("A private key must not be sent to a client endpoint.", "/data/")
+    if parse_qs(incoming.query).get("company_id") != [ACCOUNT]:
+        raise invalid("The parameter `company_id` must be the account's public key.", parameter="company_id")
 
 
 def check_revision(incoming: Incoming) -> None:
@@ -112,9 +130,7 @@ def body_of(incoming: Incoming, *, gzip: bool) -> Any:
     """
     if incoming.method in {"GET", "DELETE"} and not incoming.raw:
         return None
-    kind = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in JSON_TYPES:
-        raise _unsupported(f"Unsupported media type '{kind}' in request.")
+    _check_type(incoming, JSON_TYPES)
     coding = incoming.headers.get("content-encoding", "identity").strip().lower()
     if coding not in ({"identity", "gzip"} if gzip else {"identity"}):
         raise _unsupported(f"Unsupported content encoding '{coding}' in request.")
@@ -128,6 +144,29 @@ def body_of(incoming: Incoming, *, gzip: bool) -> Any:
         return parsed
     except (ValueError, RecursionError):
         raise invalid("The body is not valid JSON.", "/data") from None
+
+
+def form_of(incoming: Incoming) -> forms.Form:
+    """
+    Return the parsed form.
+
+    :raises Refused: 415, or 400 for a file that is too large, and for what is no form.
+    """
+    _check_type(incoming, {FORM_TYPE})
+    try:
+        form = forms.read(incoming.raw, incoming.headers["content-type"])
+    except ValueError:
+        raise invalid("The body is not a valid form.", "/data") from None
+    for part, file in form.files.items():
+        if len(file.content) > BODY_BYTES:
+            raise invalid("The file exceeds the limit of 5 MB.", f"/data/attributes/{part}")
+    return form
+
+
+def _check_type(incoming: Incoming, allowed: Collection[str]) -> None:
+    kind = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in allowed:
+        raise _unsupported(f"Unsupported media type '{kind}' in request.")
 
 
 def _inflated(raw: bytes) -> bytes:

@@ -8,14 +8,15 @@ import uuid
 from typing import Any
 
 from airflow_provider_klaviyo.sandbox.klaviyo import checks, people
+from airflow_provider_klaviyo.sandbox.klaviyo.behaviour import JobPlan
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem
-from airflow_provider_klaviyo.sandbox.klaviyo.state import JobPlan, KlaviyoState
+from airflow_provider_klaviyo.sandbox.klaviyo.state import KlaviyoState
 
 Json = dict[str, Any]
 
 
 def settle(state: KlaviyoState) -> None:
-    """Carry out every import job that is due, oldest first. Each request begins with it, so nobody sees one half done."""
+    """Carry out every import job that is due, oldest first."""
     if not state.pending:
         return
     now = state.now()

@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_provider_klaviyo.sandbox.klaviyo import checks, documents, filters, views
+from airflow_provider_klaviyo.sandbox.klaviyo.behaviour import ACCOUNT, JobPlan
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import Answer, Call, answers
 from airflow_provider_klaviyo.sandbox.klaviyo.database import iso, iso_seconds, job_token
 from airflow_provider_klaviyo.sandbox.klaviyo.listing import Where, read_page
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, invalid, not_found
-from airflow_provider_klaviyo.sandbox.klaviyo.state import ACCOUNT, MICROS, JobPlan
+from airflow_provider_klaviyo.sandbox.klaviyo.state import MICROS
 
 Json = dict[str, Any]
 KIND = "profile-bulk-import-job"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 COLUMNS = ("email", "phone_number", "external_id", "anonymous_id")  # in this order one of them decides who it is
 PLAIN = ("first_name", "last_name", "organization", "locale", "title", "image")
+ABOUT = ("consents", "suppressions", "members", "events", "job_profiles")
 BY_COLUMN = {name: f"SELECT id FROM profiles WHERE {name} = ?" for name in COLUMNS}  # noqa: S608 - our own names
 
 
@@ -115,6 +116,13 @@ def update(state: KlaviyoState, profile_id: str, row: Row, now: int) -> None:
     )
 
 
+def delete(db: sqlite3.Connection, profile_id: str) -> None:
+    """Delete a profile, and all there is about it."""
+    for table in ABOUT:
+        db.execute(f"DELETE FROM {table} WHERE profile_id = ?", (profile_id,))  # noqa: S608 - our own names
+    db.execute("DELETE FROM profiles WHERE id = ?", (profile_id,))
+
+
 def merged(old: Row, row: Row, appended_again: Literal["add", "drop"]) -> Row:
     """Return the attributes after a change, identifiers apart."""
     given = row["attributes"]
@@ -149,7 +157,7 @@ def _insert(state: KlaviyoState, named: Mapping[str, str | None], row: Row, now:
     profile_id = ulid(now)
     attributes = merged({}, row, state.behaviour.appended_again)
     state.db.execute(
-        "INSERT INTO profiles VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?)",
+        "INSERT INTO profiles VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?)",
         (profile_id, *(named.get(name) for name in COLUMNS), now, now, compact(attributes)),
     )
     return profile_id

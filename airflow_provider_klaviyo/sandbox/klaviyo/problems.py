@@ -16,9 +16,11 @@ TITLES = {
     "not_found": "Not found.",
     "invalid": "Invalid input.",
     "duplicate_profile": "Conflict.",
+    "conflict": "Conflict.",
     "method_not_allowed": "Method not allowed.",
     "unsupported_media_type": "Unsupported media type.",
     "revision_retired": "Gone.",
+    "tag_service_error": "Tag Service Error",
     "throttled": "Request was throttled.",
     "error": "A server error occurred.",
     "not_emulated": "Not emulated.",
@@ -75,7 +77,7 @@ def _error(status: int, code: str, problem: Problem) -> dict[str, Any]:
         "detail": problem.detail,
         "source": source,
     }
-    if code in {"invalid", "duplicate_profile", "throttled"}:
+    if code in {"invalid", "duplicate_profile", "conflict", "throttled"}:
         entry |= {"links": {}, "meta": problem.meta}
     return entry
 

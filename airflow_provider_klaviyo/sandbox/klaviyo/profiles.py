@@ -8,12 +8,22 @@ from typing import Any
 
 from airflow_provider_klaviyo.sandbox.klaviyo import checks, documents, people, views
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import Answer, Call, answers
+from airflow_provider_klaviyo.sandbox.klaviyo.filters import Term
 from airflow_provider_klaviyo.sandbox.klaviyo.listing import Where, read_page
-from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, Refused, not_found
+from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, Refused, invalid, not_found
 
 Json = dict[str, Any]
 PLURAL = {"conversation": "conversations"}
-SORTS = {"id": "p.id", "created": "p.created", "updated": "p.updated", "email": "COALESCE(p.email, '')"}
+MARKETING = "subscriptions.email.marketing."
+LATEST = "COALESCE((SELECT max(s.at) FROM suppressions s WHERE s.profile_id = p.id AND s.list_id {} ''), 0)"
+SORTS = {
+    "id": "p.id",
+    "created": "p.created",
+    "updated": "p.updated",
+    "email": "COALESCE(p.email, '')",
+    f"{MARKETING}suppression.timestamp": LATEST.format("="),
+    f"{MARKETING}list_suppressions.timestamp": LATEST.format("!="),
+}
 
 
 @answers(
@@ -28,9 +38,10 @@ def get_profiles(call: Call) -> Answer:
                 where.moment(f"p.{term.field}", term)
             case "id" | "email" | "phone_number" | "external_id":
                 where.text(f"p.{term.field}", term, lower=term.field == "email")
-            case _:
-                where.add("0")  # nobody is suppressed here, nobody was tracked
-    sort = SORTS.get(call.query.sort or "id", "p.id")
+            case "_kx":
+                where.add("0")  # nobody was tracked
+    _suppressed(where, [term for term in call.query.terms if term.field.startswith(MARKETING)])
+    sort = SORTS[call.query.sort or "id"]
     rows, following = read_page(
         call, source="profiles p", columns=views.PROFILE, where=where, key=sort, identifier="p.id", descending=call.query.descending
     )
@@ -96,6 +107,27 @@ def update_profile(call: Call) -> Answer:
     except people.Conflict as conflict:
         raise _duplicate(conflict) from None
     return Answer(200, call.document(views.profile(call, views.load_profile(call, call.ids[0]), written=True)))
+
+
+def _suppressed(where: Where, terms: Sequence[Term]) -> None:
+    """Keep who is suppressed as the terms say: one suppression of theirs has to meet them all."""
+    named = [term.field.removeprefix(MARKETING).partition(".") for term in terms]
+    kinds, fields = {kind for kind, *_ in named}, [field for *_, field in named]
+    if len(kinds) > 1 or fields.count("timestamp") > 1:
+        raise invalid("A filter takes one date, and either list or global suppressions.", parameter="filter")
+    if not terms:
+        return
+    one = Where()
+    if kinds == {"suppression"}:
+        one.add("s.list_id = ''")
+    elif "list_id" not in fields:
+        raise invalid("A filter on list suppressions needs a list_id.", parameter="filter")
+    for field, term in zip(fields, terms, strict=True):
+        if field == "timestamp":
+            one.moment("s.at", term)
+        else:
+            one.text(f"s.{field}", term)
+    where.add(f"EXISTS (SELECT 1 FROM suppressions s WHERE s.profile_id = p.id AND {' AND '.join(one.clauses)})", *one.values)  # noqa: S608
 
 
 def _body(call: Call, *, meta: bool = True, identified: bool = True) -> Json:

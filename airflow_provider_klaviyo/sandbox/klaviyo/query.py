@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus
 
@@ -15,7 +15,6 @@ from airflow_provider_klaviyo.api.limits import Operation
 from airflow_provider_klaviyo.sandbox.klaviyo import documents, filters
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import invalid
 
-CURSOR_ONLY = frozenset({"get_metrics"})
 CURSOR_ONLY_SIZE = 200
 DEFAULT_SIZE = 20
 INTEGER = 2**63
@@ -25,16 +24,25 @@ KEY_AND_ID = 2
 @dataclass(frozen=True, slots=True)
 class Takes:
     """
-    What a handler takes in the query, beside filter, sort and page, which the operation's data tells.
+    What a handler takes in the query, ``None`` for all that the operation's data tell.
 
     :param fields: Types of ``fields[...]``.
     :param include: Words of ``include``.
     :param additional: Words of ``additional-fields[...]``, by type.
     """
 
-    fields: tuple[str, ...] = ()
-    include: tuple[str, ...] = ()
-    additional: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fields: tuple[str, ...] | None = None
+    include: tuple[str, ...] | None = None
+    additional: Mapping[str, tuple[str, ...]] | None = None
+
+    def of(self, operation: Operation) -> Operation:
+        """Return the operation as the handler carries it out."""
+        return replace(
+            operation,
+            fields=operation.fields if self.fields is None else self.fields,
+            include=operation.include if self.include is None else self.include,
+            additional_fields=operation.additional_fields if self.additional is None else self.additional,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +93,27 @@ def read(text: str, operation: Operation, takes: Takes) -> Query:
     :param takes: What the handler takes.
     :raises Refused: A parameter or a value is not allowed.
     """
+    operation = takes.of(operation)
     raw = parse_qsl(text, keep_blank_values=True)
     given = dict(raw)
-    allowed = _allowed(operation, takes)
+    allowed = _allowed(operation)
     for name in given:
         if name not in allowed:
             raise invalid(f"'{name}' is not a valid parameter for {operation.id}.", parameter=name)
+    if operation.filter_required and not given.get("filter"):
+        raise invalid(f"'filter' is a required parameter for {operation.id}.", parameter="filter")
     sort = given.get("sort", "")
-    if sort and sort.lstrip("-") not in operation.sortable:
+    if sort and sort.removeprefix("-") not in operation.sortable:
         raise invalid(f"'{sort}' is not a valid sort option.  Allowed options are {', '.join(operation.sortable)}", parameter="sort")
     return Query(
-        terms=filters.allow(filters.parse(given.get("filter", "")), operation.filters),
+        terms=filters.allow(filters.parse(given.get("filter", "")), operation),
         sort=sort.removeprefix("-"),
         descending=sort.startswith("-"),
         size=_size(given.get("page[size]"), operation),
         cursor=unpack(given["page[cursor]"]) if given.get("page[cursor]") else None,
-        fields={kind: _words(given, f"fields[{kind}]", kind) for kind in takes.fields if f"fields[{kind}]" in given},
-        include=_chosen(given, "include", takes.include),
-        additional={kind: _chosen(given, f"additional-fields[{kind}]", names) for kind, names in takes.additional.items()},
+        fields={kind: _words(given, f"fields[{kind}]", kind) for kind in operation.fields if f"fields[{kind}]" in given},
+        include=_chosen(given, "include", operation.include),
+        additional={kind: _chosen(given, f"additional-fields[{kind}]", names) for kind, names in operation.additional_fields.items()},
         raw=raw,
     )
 
@@ -132,13 +143,18 @@ def unpack(text: str) -> list[Any]:
     return cursor
 
 
-def _allowed(operation: Operation, takes: Takes) -> set[str]:
-    names = {f"fields[{kind}]" for kind in takes.fields} | {f"additional-fields[{kind}]" for kind in takes.additional}
-    names |= {"include"} if takes.include else set()
-    names |= {"filter"} if operation.filters else set()
-    names |= {"sort"} if operation.sortable else set()
-    names |= {"page[size]", "page[cursor]"} if operation.max_page_size else set()
-    return names | ({"page[cursor]"} if operation.id in CURSOR_ONLY else set())
+def _allowed(operation: Operation) -> set[str]:
+    offered = {
+        "include": operation.include,
+        "filter": operation.filters,
+        "sort": operation.sortable,
+        "page[size]": operation.max_page_size,
+        "page[cursor]": operation.paged,
+        **{f"fields[{kind}]": True for kind in operation.fields},
+        **{f"additional-fields[{kind}]": True for kind in operation.additional_fields},
+        **dict.fromkeys(operation.params, True),
+    }
+    return {name for name, value in offered.items() if value}
 
 
 def _size(text: str | None, operation: Operation) -> int:
@@ -153,8 +169,8 @@ def _size(text: str | None, operation: Operation) -> int:
 
 def _words(given: Mapping[str, str], name: str, kind: str) -> list[str]:
     words = [each for each in given[name].split(",") if each]
-    for word in words:
-        if not documents.known_field(kind, word):
+    for word in words:  # of a type that is not emulated, nothing is known
+        if kind in documents.FIELDS and not documents.known_field(kind, word):
             raise invalid(f"'{word}' is not a valid field for {kind}.", parameter=name)
     return words
 

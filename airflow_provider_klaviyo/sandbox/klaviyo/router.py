@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import pkgutil
+from importlib import import_module
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
@@ -12,26 +13,22 @@ from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_klaviyo.api import limits
 from airflow_provider_klaviyo.api.limits import Operation
-from airflow_provider_klaviyo.sandbox.klaviyo import (  # noqa: F401 - imported so that they register
-    accounts,
-    bulk_events,
-    events,
-    gate,
-    jobs,
-    lists,
-    metrics,
-    profiles,
-)
+from airflow_provider_klaviyo.sandbox import klaviyo
+from airflow_provider_klaviyo.sandbox.klaviyo import gate, later, oauth
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import HANDLERS, Answer, Call
+from airflow_provider_klaviyo.sandbox.klaviyo.forms import Form
 from airflow_provider_klaviyo.sandbox.klaviyo.gate import Incoming
-from airflow_provider_klaviyo.sandbox.klaviyo.imports import settle
 from airflow_provider_klaviyo.sandbox.klaviyo.limiter import Ruling, describe
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, Refused, throttled
 from airflow_provider_klaviyo.sandbox.klaviyo.query import Takes, read
-from airflow_provider_klaviyo.sandbox.klaviyo.state import KlaviyoState, Received
+from airflow_provider_klaviyo.sandbox.klaviyo.received import Received
+from airflow_provider_klaviyo.sandbox.klaviyo.state import KlaviyoState
 
 MEDIA_TYPE = "application/vnd.api+json"
 TOO_MANY = 429
+
+for _module in pkgutil.iter_modules(klaviyo.__path__):
+    import_module(f"{klaviyo.__name__}.{_module.name}")  # each registers what it answers
 
 
 def create(state: KlaviyoState) -> APIRouter:
@@ -41,7 +38,9 @@ def create(state: KlaviyoState) -> APIRouter:
     :param state: Its account.
     """
     router = APIRouter()
+    router.include_router(oauth.create(state))
 
+    @router.api_route("/client/{path:path}", methods=[*gate.METHODS, "PUT"], include_in_schema=False)
     @router.api_route("/api/{path:path}", methods=[*gate.METHODS, "PUT"], include_in_schema=False)
     async def serve(request: Request) -> Response:
         """Answer a request."""
@@ -75,15 +74,14 @@ def respond(state: KlaviyoState, incoming: Incoming) -> Response:
             return _too_often(state, operation, incoming, ruling)
         headers = dict(ruling.headers)
         gate.check_scopes(operation, scopes)
-        body = gate.body_of(incoming, gzip=state.behaviour.gzip_bodies)
-        answer = _carry_out(state, operation, incoming, body)
+        answer = _carry_out(state, operation, incoming)
     except Refused as refused:
         answer = Answer(refused.status, refused.body())
-    _remember(state, operation, incoming, answer.status)
-    if answer.body is None:
-        return Response(status_code=answer.status, headers=headers)
-    text = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":"))
-    return Response(text.encode("utf-8", "surrogatepass"), answer.status, headers, MEDIA_TYPE)
+    text = b""
+    if answer.body is not None:
+        text = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    _remember(state, operation, incoming, answer.status, text)
+    return Response(text, answer.status, headers, MEDIA_TYPE if text else None)
 
 
 def _admit(state: KlaviyoState, operation: Operation, incoming: Incoming) -> Ruling:
@@ -94,7 +92,12 @@ def _admit(state: KlaviyoState, operation: Operation, incoming: Incoming) -> Rul
         return state.limiter.admit(operation, frozenset(words.split(",")))
 
 
-def _carry_out(state: KlaviyoState, operation: Operation, incoming: Incoming, body: Any) -> Answer:
+def _carry_out(state: KlaviyoState, operation: Operation, incoming: Incoming) -> Answer:
+    form, body = Form({}, {}), None
+    if operation.id in gate.FORMS:
+        form = gate.form_of(incoming)
+    else:
+        body = gate.body_of(incoming, gzip=state.behaviour.gzip_bodies)
     handler, takes = HANDLERS.get(operation.id, (None, Takes()))
     if handler is None:
         raise Refused(501, "not_emulated", Problem(f"The sandbox does not emulate {operation.id} yet.", "/data/"))
@@ -106,20 +109,22 @@ def _carry_out(state: KlaviyoState, operation: Operation, incoming: Incoming, bo
         body=body,
         base=state.behaviour.links or f"https://{incoming.headers.get('host', 'localhost')}",
         path=incoming.path,
+        form=form.fields,
+        files=form.files,
     )
     with state.lock:
-        settle(state)
+        later.settle(state)
         return handler(call)
 
 
 def _too_often(state: KlaviyoState, operation: Operation, incoming: Incoming, ruling: Ruling) -> Response:
     """Return a 429 as recorded: with ``retry-after`` and nothing else, no content type either."""
-    _remember(state, operation, incoming, TOO_MANY)
-    text = json.dumps(throttled(ruling.wait))
+    text = json.dumps(throttled(ruling.wait)).encode()
+    _remember(state, operation, incoming, TOO_MANY, text)
     return Response(text, TOO_MANY, {"retry-after": str(ruling.wait)})
 
 
-def _remember(state: KlaviyoState, operation: Operation | None, incoming: Incoming, status: int) -> None:
+def _remember(state: KlaviyoState, operation: Operation | None, incoming: Incoming, status: int, answered: bytes) -> None:
     name = f"{incoming.method} {operation.path if operation else incoming.path}"
     query = dict(parse_qsl(incoming.query, keep_blank_values=True))
-    state.remember(Received(name, incoming.path, query, incoming.headers, incoming.raw, status))
+    state.remember(Received(name, incoming.path, query, incoming.headers, incoming.raw, status, answered))

@@ -1,99 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the local Klaviyo holds, how it behaves, and what was asked of it."""
+"""What the local Klaviyo holds, and what other people do to it."""
 
 from __future__ import annotations
 
-import gzip
-import json
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal
 
-from airflow_provider_klaviyo.sandbox.klaviyo import database
+from airflow_provider_klaviyo.sandbox.klaviyo import database, subscriptions
+from airflow_provider_klaviyo.sandbox.klaviyo.behaviour import ACCOUNT, Behaviour, JobPlan
 from airflow_provider_klaviyo.sandbox.klaviyo.limiter import Limiter
+from airflow_provider_klaviyo.sandbox.klaviyo.oauth import Grants
+from airflow_provider_klaviyo.sandbox.klaviyo.received import Received
 
-KEY = "pk_sandbox"
-ACCOUNT = "SandBx"
 MICROS = 1_000_000
 KEEP_BYTES = 64_000_000
-
-
-@dataclass
-class Behaviour:
-    """
-    How the local Klaviyo acts where Klaviyo's own behaviour is set by the account, or is not known.
-
-    :param keys: Private keys and their scopes; ``None`` for all scopes.
-    :param limits: Whether the documented rate limits hold.
-    :param job_seconds: How long an import job takes.
-    :param reused_unique_id: What a bulk request gets whose event was sent before: the event is dropped in silence, or the request refused.
-    :param appended_again: What becomes of a value that is appended to a list which holds it.
-    :param late_checks: Attributes of profiles that are not checked at the request, so that a bad one is an import error after the job.
-    :param unwelcome: E-mail addresses that are refused although nothing can be seen to be wrong with them: not all of Klaviyo's rules are known.
-    :param pointers: How much of what is wrong with a body is told.
-    :param plain_import_errors: Import errors point at ``/data`` and leave out the payload, as the specification allows.
-    :param gzip_bodies: Whether compressed bodies are taken; 415 otherwise.
-    :param links: Where links lead, such as ``https://a.klaviyo.com``; ``None`` for the host that was asked, always with ``https``, since
-        the official SDK follows no other.
-    """
-
-    keys: dict[str, frozenset[str] | None] = field(default_factory=lambda: {KEY: None})
-    limits: Literal["documented", "off"] = "documented"
-    job_seconds: float = 2.0
-    reused_unique_id: Literal["drop", "refuse"] = "drop"
-    appended_again: Literal["add", "drop"] = "add"
-    late_checks: frozenset[str] = frozenset()
-    unwelcome: frozenset[str] = frozenset()
-    pointers: Literal["all", "first", "none"] = "all"
-    plain_import_errors: bool = False
-    gzip_bodies: bool = True
-    links: str | None = None
-
-
-@dataclass(frozen=True)
-class JobPlan:
-    """
-    How an import job to come ends.
-
-    :param status: Any word, known or not; the rows of a job that is not ``complete`` are not imported.
-    :param fail: Rows that become import errors, by their place in the request.
-    :param late: Attributes that are checked when the job runs, not before.
-    """
-
-    status: str = "complete"
-    fail: frozenset[int] = frozenset()
-    late: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """
-    A request as it came.
-
-    :param name: Method and path template, such as ``POST /api/profile-bulk-import-jobs``.
-    :param path: The path with its ids.
-    :param query: The query, unquoted.
-    :param headers: Names in lower case.
-    :param raw: The body, compressed or not.
-    :param status: The status it was answered with.
-    """
-
-    name: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    raw: bytes
-    status: int
-
-    @property
-    def body(self) -> Any:
-        """The JSON that was sent, ``None`` for none."""
-        text = gzip.decompress(self.raw) if self.headers.get("content-encoding") == "gzip" else self.raw
-        return json.loads(text) if text else None
 
 
 class KlaviyoState:
@@ -118,12 +43,14 @@ class KlaviyoState:
         self.behaviour = replace(self._initial, keys=dict(self._initial.keys))
         self.clock = clock
         self.limiter = Limiter(clock, window)
+        self.grants = Grants(clock)  #: What accounts have granted OAuth apps.
         self.lock = threading.RLock()
         self.db = database.connect()
         self.requests: Counter[str] = Counter()  #: Requests by method and path template, and under ``"429"`` those that came too often.
         self.received: deque[Received] = deque(maxlen=keep)  #: The latest requests that got past any fault, oldest first.
         self.pending: dict[str, tuple[list[dict[str, Any]], JobPlan]] = {}
         self.plans: deque[JobPlan] = deque()
+        self.reports: dict[str, list[dict[str, Any]]] = {}  #: What reports tell: groupings and numbers of rows, by subject.
 
     def now(self) -> int:
         """Return the clock in microseconds."""
@@ -148,16 +75,18 @@ class KlaviyoState:
             self.behaviour = replace(self._initial, keys=dict(self._initial.keys))
             self.limiter.clear()
             self.limiter.foreign_share = 0.0
+            self.grants.clear()
             self.requests.clear()
             self.received.clear()
             self.pending.clear()
             self.plans.clear()
+            self.reports.clear()
 
     def remember(self, received: Received) -> None:
         """Keep a request for :attr:`received`, and let go of old ones where they are large."""
         with self.lock:
             self.received.append(received)
-            while len(self.received) > 1 and sum(len(each.raw) for each in self.received) > KEEP_BYTES:
+            while len(self.received) > 1 and sum(len(each.raw) + len(each.answered) for each in self.received) > KEEP_BYTES:
                 self.received.popleft()
 
     def close(self) -> None:
@@ -190,6 +119,25 @@ class KlaviyoState:
             self.db.executemany("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         return ids
 
+    def add_flow(
+        self,
+        name: str,
+        *,
+        status: Literal["draft", "manual", "live"] = "draft",
+        trigger_type: Literal["Added to List", "Metric", "Unconfigured"] = "Added to List",
+    ) -> str:
+        """
+        Add a flow, as people make one in Klaviyo, and return its id.
+
+        :param name: Its name.
+        :param status: Whether it sends.
+        :param trigger_type: What sets it off.
+        """
+        from airflow_provider_klaviyo.sandbox.klaviyo import flows
+
+        with self._meanwhile():
+            return flows.add(self, name, status, trigger_type).id
+
     def unsubscribe(self, email: str) -> None:
         """
         Let a person unsubscribe from e-mail, as people do while a load runs.
@@ -197,13 +145,49 @@ class KlaviyoState:
         :param email: The person's address.
         :raises KeyError: Nobody has it.
         """
-        consent = {"consent": "UNSUBSCRIBED", "at": self.now()}
+        word = subscriptions.Word("UNSUBSCRIBED", self.now(), "PREFERENCE_PAGE")
+        with self._meanwhile():
+            subscriptions.record(self.db, self._named(email), subscriptions.EMAIL, word)
+
+    def bounce(self, email: str, reason: str = "HARD_BOUNCE") -> None:
+        """
+        Let Klaviyo find that an address takes no e-mail.
+
+        :param email: The person's address.
+        :param reason: ``HARD_BOUNCE``, ``INVALID_EMAIL`` or ``SPAM_COMPLAINT``.
+        :raises KeyError: Nobody has it.
+        """
+        with self._meanwhile():
+            subscriptions.suppress(self.db, self._named(email), reason, self.now())
+
+    def confirm(self, identifier: str) -> None:
+        """
+        Let a person follow the link in the message that asks to confirm a subscription.
+
+        :param identifier: The e-mail address or phone number that was asked.
+        :raises KeyError: Nobody asked it.
+        """
+        from airflow_provider_klaviyo.sandbox.klaviyo import consent
+
+        with self._meanwhile():
+            consent.confirm(self, identifier)
+
+    @contextmanager
+    def _meanwhile(self) -> Iterator[None]:
+        """Let people do something, after what Klaviyo accepted before."""
+        from airflow_provider_klaviyo.sandbox.klaviyo import later
+
         with self.lock:
-            changed = self.db.execute(
-                "UPDATE profiles SET consent = ?, updated = ? WHERE email = ?", (json.dumps(consent), consent["at"], email.lower())
-            )
-            if not changed.rowcount:
-                raise KeyError(email)
+            later.settle(self)
+            with self.transaction():
+                yield
+
+    def _named(self, email: str) -> str:
+        """Return the id of the profile of an address, which changes now."""
+        changed = self.db.execute("UPDATE profiles SET updated = ? WHERE email = ? RETURNING id", (self.now(), email.lower())).fetchone()
+        if changed is None:
+            raise KeyError(email)
+        return str(changed[0])
 
     def counts(self) -> dict[str, int]:
         """Return how many rows each table holds, for tests and a look around."""

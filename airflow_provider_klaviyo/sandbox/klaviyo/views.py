@@ -14,7 +14,7 @@ from airflow_provider_klaviyo.sandbox.klaviyo.problems import not_found
 from airflow_provider_klaviyo.sandbox.klaviyo.subscriptions import subscriptions
 
 Json = dict[str, Any]
-PROFILE = "p.id, p.email, p.phone_number, p.external_id, p.anonymous_id, p.created, p.updated, p.last_event, p.consent, p.attributes"
+PROFILE = "p.id, p.email, p.phone_number, p.external_id, p.anonymous_id, p.created, p.updated, p.last_event, p.attributes"
 LIST = "l.id, l.name, l.opt_in_process, l.created, l.updated"
 METRIC = "m.id, m.name, m.service, m.created"
 ADDITIONAL = {"profile": ("subscriptions", "predictive_analytics")}
@@ -30,7 +30,7 @@ def profile(call: Call, row: Sequence[Any], *, joined: int | None = None, writte
     :param written: Whether it was changed just now, when the time of change is told more exactly.
     :param shape: More for :func:`documents.resource`.
     """
-    identifier, email, phone, external, anonymous, created, updated, last_event, consent, text = row
+    identifier, email, phone, external, anonymous, created, updated, last_event, text = row
     own = json.loads(text)
     attributes: Json = {
         "email": email,
@@ -50,7 +50,7 @@ def profile(call: Call, row: Sequence[Any], *, joined: int | None = None, writte
     fields = call.fields("profile")
     wanted = {*call.query.additional.get("profile", ()), *(each.partition(".")[0] for each in fields or ())}
     if "subscriptions" in wanted:
-        attributes["subscriptions"] = subscriptions(json.loads(consent) if consent else None)
+        attributes["subscriptions"] = subscriptions(call.state.db, identifier)
     if "predictive_analytics" in wanted:
         attributes["predictive_analytics"] = dict.fromkeys(documents.PREDICTIVE)
     return documents.resource(call.base, "profile", identifier, documents.pick(attributes, fields), **shape)

@@ -15,16 +15,18 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Literal, Never
 
+from airflow_provider_klaviyo.api import commerce
+from airflow_provider_klaviyo.api.items import about_items
 from airflow_provider_klaviyo.api.request import Json
+from airflow_provider_klaviyo.api.values import filled
 from airflow_provider_klaviyo.shopify.errors import ShopifyConfigError
-from airflow_provider_klaviyo.shopify.mapping.items import about_items, address_of, item_of, money, price_paid, tracking_of
+from airflow_provider_klaviyo.shopify.mapping.items import address_of, item_of, money, price_paid, tracking_of
 from airflow_provider_klaviyo.shopify.mapping.rows import (
     Mapped,
     Reason,
     Unmapped,
     email,
     email_of,
-    filled,
     is_erased,
     moment,
     number_of,
@@ -41,12 +43,12 @@ OrderValue = Literal["total", "subtotal_plus_shipping"]
 class Metric(StrEnum):
     """The metrics an order can give."""
 
-    PLACED = "Placed Order"
-    ORDERED = "Ordered Product"
-    FULFILLED = "Fulfilled Order"
+    PLACED = commerce.PLACED_ORDER
+    ORDERED = commerce.ORDERED_PRODUCT
+    FULFILLED = commerce.FULFILLED_ORDER
     PARTLY_FULFILLED = "Fulfilled Partial Order"
-    CANCELLED = "Cancelled Order"
-    REFUNDED = "Refunded Order"
+    CANCELLED = commerce.CANCELLED_ORDER
+    REFUNDED = commerce.REFUNDED_ORDER
     PARTLY_REFUNDED = "Partially Refunded Order"
 
     @classmethod

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from airflow_provider_klaviyo.api.request import Json
-from airflow_provider_klaviyo.shopify.mapping.rows import distinct, filled, within
+from airflow_provider_klaviyo.api.values import distinct, filled
+from airflow_provider_klaviyo.shopify.mapping.rows import within
 
 
 def money(bag: Mapping[str, Any] | None) -> Decimal | None:
@@ -21,21 +22,6 @@ def price_paid(line: Json) -> Decimal:
     """Return what one unit of a line cost after all discounts."""
     paid = money(line.get("discountedUnitPriceAfterAllDiscountsSet"))
     return paid if paid is not None else money(line.get("originalUnitPriceSet")) or Decimal(0)
-
-
-def about_items(items: list[Json]) -> Json:
-    """
-    Return the properties that tell of items.
-
-    :param items: Lines as :func:`item_of` reads them.
-    """
-    return {
-        "ItemNames": distinct(item.get("ProductName") for item in items),
-        "Categories": distinct(name for item in items for name in item.get("Categories", ())),
-        "Brands": distinct(item.get("Brand") for item in items),
-        "Item Count": len(items),
-        "Items": items,
-    }
 
 
 def item_of(line: Json, quantity: int) -> Json:

@@ -10,7 +10,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow_provider_klaviyo.api.request import Json
-from airflow_provider_klaviyo.shopify.mapping.rows import Mapped, Reason, Unmapped, email_of, filled, is_erased, number_of, phone_of, within
+from airflow_provider_klaviyo.api.values import filled
+from airflow_provider_klaviyo.shopify.mapping.rows import Mapped, Reason, Unmapped, email_of, is_erased, number_of, phone_of, within
 
 LANGUAGE = re.compile(r"[a-z]{2}")
 LOCALE = re.compile(r"[a-z]{2,3}-[A-Z]{2}")

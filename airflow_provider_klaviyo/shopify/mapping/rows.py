@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -70,18 +70,6 @@ def number_of(gid: str) -> str:
     return gid.rpartition("/")[2].partition("?")[0]
 
 
-def filled(pairs: Mapping[str, Any]) -> Json:
-    """Leave out what says nothing: ``None``, blank texts, empty lists and objects. Texts are trimmed; 0 and false stay."""
-    kept: Json = {}
-    for key, value in pairs.items():
-        if isinstance(value, str):
-            if text := value.strip():
-                kept[key] = text
-        elif value or isinstance(value, (int, float)):
-            kept[key] = value
-    return kept
-
-
 def within(node: Mapping[str, Any] | None, *path: str) -> Any:
     """Follow a path through objects that may be null."""
     here: Any = node
@@ -90,11 +78,6 @@ def within(node: Mapping[str, Any] | None, *path: str) -> Any:
             return None
         here = here.get(name)
     return here
-
-
-def distinct(values: Iterable[str | None]) -> list[str]:
-    """Keep the first of each, blanks left out."""
-    return list(dict.fromkeys(text for value in values if value and (text := value.strip())))
 
 
 def plain(address: str | None) -> str:

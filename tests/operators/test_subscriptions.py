@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators for consent, against the sandbox: who is subscribed, who is not, and nobody twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_klaviyo.api import lists, profiles, subscriptions
+from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError, KlaviyoInDoubt, KlaviyoUnanswered
+from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
+from airflow_provider_klaviyo.operators.subscriptions import KlaviyoSubscribeProfilesOperator, KlaviyoUnsubscribeProfilesOperator
+from tests.operators.kit import Killed, Store, context
+
+if TYPE_CHECKING:
+    from airflow_provider_klaviyo.sandbox.server import SandboxServer
+
+    Run = Callable[..., Any]
+
+SUBSCRIBE, UNSUBSCRIBE = (f"POST /api/profile-subscription-bulk-{verb}-jobs" for verb in ("create", "delete"))
+SARAH, TOM = {"email": "sarah@example.com"}, {"email": "tom@example.com"}
+
+
+@pytest.fixture(autouse=True)
+def at_once(sandbox: SandboxServer) -> None:
+    """Let Klaviyo carry out at once what it accepts."""
+    sandbox.klaviyo.behaviour.job_seconds = 0
+
+
+def people(count: int) -> list[dict[str, Any]]:
+    return [{"email": f"P{number}@example.com"} for number in range(count)]
+
+
+def make_list(opt_in_process: lists.OptIn = "single_opt_in") -> str:
+    with KlaviyoHook().session() as klaviyo:
+        return str(klaviyo.send(lists.create(name="VIP", opt_in_process=opt_in_process))["data"]["id"])
+
+
+def told(*, email: str = "sarah@example.com") -> Any:
+    """Read what somebody agreed to by e-mail, or ``None`` where there is nobody."""
+    with KlaviyoHook().session() as klaviyo:
+        found = klaviyo.send(profiles.get_by(lookup={"email": email}, additional_fields={"profile": "subscriptions"}))
+    return found and found["data"]["attributes"]["subscriptions"]["email"]["marketing"]
+
+
+def consent(**whom: str) -> Any:
+    return (told(**whom) or {}).get("consent")
+
+
+def members(list_id: str) -> int:
+    with KlaviyoHook().session() as klaviyo:
+        return len([*klaviyo.walk(lists.profiles(list_id=list_id))])
+
+
+def subscribe(store: Store | None = None, *whom: dict[str, Any], max_tries: int = 2, **fields: Any) -> int:
+    operator = KlaviyoSubscribeProfilesOperator(task_id="subscribe", profiles=list(whom) or [SARAH], **fields)
+    return operator.execute(context(store, max_tries=max_tries))
+
+
+def unsubscribe(store: Store | None = None, *whom: dict[str, Any], **fields: Any) -> int:
+    return KlaviyoUnsubscribeProfilesOperator(task_id="unsubscribe", profiles=list(whom) or [SARAH], **fields).execute(context(store))
+
+
+def sent(sandbox: SandboxServer, name: str) -> list[int]:
+    """Return how many profiles each request was about."""
+    return [len(each.body["data"]["attributes"]["profiles"]["data"]) for each in sandbox.klaviyo.received if each.name == name]
+
+
+# ── subscribing ─────────────────────────────────────────────────────────────────────
+
+
+def test_people_are_subscribed_and_counted(sandbox: SandboxServer, run: Run) -> None:
+    vip = make_list()
+    done = run(
+        KlaviyoSubscribeProfilesOperator,
+        profiles=[{"email": "{{ 'sarah' }}@example.com"}, {"phone_number": "+14155550123", "channels": ["sms.marketing"]}],
+        list_id=vip,
+        custom_source="{{ dag.dag_id }}",
+    )
+    assert done.returned == 2
+    assert told()["consent"] == "SUBSCRIBED"
+    assert told()["custom_method_detail"] == "one"
+    assert members(vip) == 2
+    assert "sarah@" not in done.said
+
+
+def test_history_needs_nobodys_confirmation(sandbox: SandboxServer) -> None:
+    vip = make_list("double_opt_in")
+    assert subscribe(None, {**SARAH, "consented_at": "2025-01-01T10:00:00+01:00"}, list_id=vip, historical_import=True) == 1
+    assert told()["consent_timestamp"] == "2025-01-01T09:00:00+00:00"
+    subscribe(None, TOM, list_id=vip)
+    assert consent(email="tom@example.com") is None
+    sandbox.klaviyo.confirm("tom@example.com")
+    assert consent(email="tom@example.com") == "SUBSCRIBED"
+
+
+def test_many_go_in_several_requests_and_nobody_in_none(sandbox: SandboxServer) -> None:
+    vip = make_list()
+    assert subscribe(None, *people(2100), list_id=vip) == 2100
+    assert sent(sandbox, SUBSCRIBE) == [1000, 1000, 100]
+    assert KlaviyoSubscribeProfilesOperator(task_id="nobody", profiles=[]).execute({}) == 0
+    assert sandbox.klaviyo.requests[SUBSCRIBE] == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fields", "message"),
+    [
+        ({"first_name": "Sarah"}, {}, "at position 0: a subscriber has no"),
+        ({"phone_number": "+14155550123"}, {}, "email.marketing needs an email"),
+        ({**SARAH, "consented_at": "2025-01-01T10:00:00"}, {"historical_import": True}, "needs its time zone"),
+        ({**SARAH, "consented_at": "2025-01-01T10:00:00Z"}, {}, "needs historical_import=True"),
+        (SARAH, {"historical_import": True}, "needs a consented_at"),
+        (SARAH, {"list_id": ""}, "list_id is empty"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_sent(
+    sandbox: SandboxServer, wrong: dict[str, Any], fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(KlaviyoConfigError, match=message):
+        subscribe(None, wrong, **fields)
+    assert SUBSCRIBE not in sandbox.klaviyo.requests
+
+
+def test_a_wrong_row_far_down_keeps_the_first_request_from_leaving(sandbox: SandboxServer) -> None:
+    with pytest.raises(KlaviyoConfigError, match="of the rows from position 1000 on, at position 5: email is an address"):
+        subscribe(None, *people(1005), {"email": "nobody"})
+    assert SUBSCRIBE not in sandbox.klaviyo.requests
+
+
+def test_a_next_try_goes_on_after_the_last_request_that_is_known(sandbox: SandboxServer) -> None:
+    """The second request is carried out and not answered: it is recognised, and the third follows."""
+    vip, store = make_list(), Store()
+    sandbox.fail(method="POST", path="subscription-bulk-create", drop="after", skip=1)
+    with pytest.raises(KlaviyoUnanswered):
+        subscribe(store, *people(2100), list_id=vip)
+    assert subscribe(store, *people(2100), list_id=vip) == 2100
+    assert sent(sandbox, SUBSCRIBE) == [1000, 1000, 100]
+    assert members(vip) == 2100
+    assert "example.com" not in str(store)
+
+
+def test_a_request_that_did_not_arrive_is_in_doubt_and_not_sent_again(sandbox: SandboxServer) -> None:
+    vip, store = make_list(), Store()
+    sandbox.fail(method="POST", path="subscription-bulk-create", drop="before")
+    with pytest.raises(KlaviyoUnanswered):
+        subscribe(store, list_id=vip)
+    with pytest.raises(KlaviyoInDoubt) as doubt:
+        subscribe(store, list_id=vip)
+    assert doubt.value.permanent
+    assert sandbox.klaviyo.requests[SUBSCRIBE] == 1
+    assert subscribe(store, list_id=vip, max_tries=5) == 1, "to clear the task is to say: send it"
+    assert consent() == "SUBSCRIBED"
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_worker_that_died_before_its_note_does_not_subscribe_again(sandbox: SandboxServer, listed: bool) -> None:
+    sandbox.klaviyo.behaviour.opt_in_process = "single_opt_in"
+    fields: dict[str, Any] = {"list_id": make_list()} if listed else {}
+    whom: list[dict[str, Any]] = [{**SARAH, "phone_number": "+14155550123", "channels": ["sms.marketing"]}, TOM]
+    store = Store()
+    store.writes_left = 2  # the request, the intent; not the result
+    with pytest.raises(Killed):
+        subscribe(store, *whom, **fields)
+    assert consent(email="tom@example.com") == "SUBSCRIBED"
+    store.writes_left = None
+    assert subscribe(store, *whom, **fields) == 2
+    assert sandbox.klaviyo.requests[SUBSCRIBE] == 1
+
+
+@pytest.mark.parametrize("meanwhile", ["unsubscribed", "unconfirmed"])
+def test_what_cannot_be_seen_is_in_doubt_and_not_done_again(sandbox: SandboxServer, meanwhile: str) -> None:
+    """Somebody unsubscribed since: to subscribe again would take that back. Or somebody has yet to confirm."""
+    vip = make_list("double_opt_in" if meanwhile == "unconfirmed" else "single_opt_in")
+    store = Store()
+    store.writes_left = 2
+    with pytest.raises(Killed):
+        subscribe(store, list_id=vip)
+    store.writes_left = None
+    if meanwhile == "unsubscribed":
+        sandbox.klaviyo.unsubscribe("sarah@example.com")
+    with pytest.raises(KlaviyoInDoubt):
+        subscribe(store, list_id=vip)
+    assert sandbox.klaviyo.requests[SUBSCRIBE] == 1
+    assert consent() == ("UNSUBSCRIBED" if meanwhile == "unsubscribed" else None)
+
+
+def test_a_mended_row_is_sent_with_its_request_alone(sandbox: SandboxServer) -> None:
+    """A number of a region the account cannot send to refuses its whole request, not those before it."""
+    sandbox.klaviyo.behaviour.sms_regions = frozenset({"+1"})
+    rows: list[dict[str, Any]] = people(1001)
+    rows[1000] |= {"phone_number": "+493012345678", "channels": ["sms.marketing"]}
+    vip, store = make_list(), Store()
+    with pytest.raises(KlaviyoApiError, match="data/0/attributes/phone_number") as refused:
+        subscribe(store, *rows, list_id=vip)
+    assert "+49" not in str(refused.value)
+    rows[1000]["channels"] = ["email.marketing"]
+    assert subscribe(store, *rows, list_id=vip, max_tries=5) == 1001
+    assert sent(sandbox, SUBSCRIBE) == [1000, 1, 1]
+
+
+# ── unsubscribing ───────────────────────────────────────────────────────────────────
+
+
+def subscribed(count: int) -> str:
+    """Subscribe people to a new list."""
+    vip = make_list()
+    with KlaviyoHook().session() as klaviyo:
+        klaviyo.send(subscriptions.subscribe(profiles=people(count), list_id=vip))
+    return vip
+
+
+def unsubscribed_everywhere() -> int:
+    with KlaviyoHook().session() as klaviyo:
+        reason = 'equals(subscriptions.email.marketing.suppression.reason,"UNSUBSCRIBE")'
+        return len([*klaviyo.walk(profiles.list_(filter=reason))])
+
+
+def test_without_a_list_people_are_unsubscribed_everywhere(sandbox: SandboxServer, run: Run) -> None:
+    vip = subscribed(250)
+    done = run(KlaviyoUnsubscribeProfilesOperator, profiles=people(250))
+    assert done.returned == 250
+    assert sent(sandbox, UNSUBSCRIBE) == [100, 100, 50]
+    assert unsubscribed_everywhere() == 250
+    assert members(vip) == 250, "they are in the list, and get nothing"
+    assert "example.com" not in done.said
+
+
+def test_members_leave_the_list_and_stay_subscribed(sandbox: SandboxServer) -> None:
+    vip = subscribed(150)
+    assert unsubscribe(None, *people(150), list_id=vip) == 150
+    assert (members(vip), unsubscribed_everywhere()) == (0, 0)
+    assert consent(email="p7@example.com") == "SUBSCRIBED"
+
+
+def test_who_is_not_in_the_list_keeps_anything_from_being_sent(sandbox: SandboxServer) -> None:
+    vip = subscribed(2)
+    with pytest.raises(KlaviyoConfigError, match="2 of 4 profiles are not in the list") as refused:
+        unsubscribe(None, *people(2), TOM, {"phone_number": "+14155550123", "channels": ["sms.marketing"]}, list_id=vip)
+    assert "position 2" in str(refused.value)
+    assert "tom@" not in str(refused.value)
+    assert UNSUBSCRIBE not in sandbox.klaviyo.requests
+
+
+def test_who_is_not_in_the_list_is_left_out_if_asked(sandbox: SandboxServer, caplog: pytest.LogCaptureFixture) -> None:
+    vip = subscribed(2)
+    assert unsubscribe(None, TOM, *people(2), list_id=vip, not_in_list="skip") == 2
+    assert sent(sandbox, UNSUBSCRIBE) == [2]
+    assert (members(vip), unsubscribed_everywhere()) == (0, 0)
+
+
+def test_who_is_not_in_the_list_is_unsubscribed_everywhere_if_asked(sandbox: SandboxServer) -> None:
+    vip = subscribed(2)
+    assert unsubscribe(None, TOM, *people(2), list_id=vip, not_in_list="unsubscribe_everywhere") == 3
+    assert unsubscribed_everywhere() == 1
+    assert consent(email="tom@example.com") == "UNSUBSCRIBED"
+
+
+@pytest.mark.parametrize("policy", ["fail", "skip"])
+def test_a_next_try_does_not_take_those_who_left_for_strangers(sandbox: SandboxServer, policy: str) -> None:
+    vip, store = subscribed(250), Store()
+    whom = [*people(250), *([TOM] if policy == "skip" else [])]
+    sandbox.fail(method="POST", path="subscription-bulk-delete", drop="after", skip=1)
+    with pytest.raises(KlaviyoUnanswered):
+        unsubscribe(store, *whom, list_id=vip, not_in_list=policy)
+    assert unsubscribe(store, *whom, list_id=vip, not_in_list=policy) == 250
+    assert sent(sandbox, UNSUBSCRIBE) == [100, 100, 50]
+    assert (members(vip), unsubscribed_everywhere()) == (0, 0)
+    assert "example.com" not in str(store)
+
+
+def test_a_worker_that_died_before_its_note_unsubscribes_nobody_everywhere(sandbox: SandboxServer) -> None:
+    vip, store = subscribed(3), Store()
+    store.writes_left = 3  # who is asked about, the request, the intent; not the result
+    with pytest.raises(Killed):
+        unsubscribe(store, *people(3), list_id=vip)
+    assert members(vip) == 0
+    store.writes_left = None
+    assert unsubscribe(store, *people(3), list_id=vip) == 3
+    assert sandbox.klaviyo.requests[UNSUBSCRIBE] == 1
+    assert unsubscribed_everywhere() == 0
+
+
+def test_leaving_a_list_in_doubt_is_not_repeated(sandbox: SandboxServer) -> None:
+    vip, store = subscribed(3), Store()
+    sandbox.fail(method="POST", path="subscription-bulk-delete", drop="before")
+    with pytest.raises(KlaviyoUnanswered):
+        unsubscribe(store, *people(3), list_id=vip)
+    with pytest.raises(KlaviyoInDoubt):
+        unsubscribe(store, *people(3), list_id=vip)
+    assert sandbox.klaviyo.requests[UNSUBSCRIBE] == 1
+    assert (members(vip), unsubscribed_everywhere()) == (3, 0)
+
+
+def test_without_a_list_a_request_is_repeated_at_once(sandbox: SandboxServer) -> None:
+    sandbox.fail(method="POST", path="subscription-bulk-delete", drop="after")
+    assert unsubscribe(Store()) == 1
+    assert sandbox.klaviyo.requests[UNSUBSCRIBE] == 2
+    assert consent() == "UNSUBSCRIBED"
