@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import closing
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from airflow_provider_klaviyo.api.errors import KlaviyoError
 from airflow_provider_klaviyo.api.request import Json
-from airflow_provider_klaviyo.oauth import KlaviyoNotRenewed, Renewal, Reply, Token, reconnect, recorded
-from airflow_provider_klaviyo.sharing import SETTLE, Consult, Pause, Shelf, Store
+from airflow_provider_klaviyo.oauth import CONNECTING, KlaviyoNotRenewed, Renewal, Reply, Token, reconnect, recorded
+from airflow_provider_klaviyo.sharing import Consult, Pause, Shelf, Store
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.settings import Settings
@@ -30,6 +30,9 @@ EARLY = 60.0
 """Seconds before its end from which a token is renewed."""
 POLL = 0.05
 """Seconds between two looks at another thread that renews it."""
+LOOKING, SAVING = 30.0, 30.0
+"""Seconds of a lease for what comes before the request for a token, and for storing what came of it: its pauses are half of that."""
+TOO_LATE = Reply(cause="no whole answer in time")
 LOST = " Klaviyo has replaced the refresh token: once this process has ended, the app has to be authorised again."
 
 Step = Pause | Consult | Renewal
@@ -40,24 +43,44 @@ log = logging.getLogger(__name__)
 
 def carry_out(steps: Steps, sleep: Callable[[float], None], ask: Callable[[Renewal], Reply]) -> None:
     """
-    Take the steps, blocking.
+    Take the steps, blocking. Whatever ends one of them, such as Airflow's timeout, is thrown into the steps: those that clean up are taken.
 
     :param steps: What :meth:`Credentials.ready` returned.
     :param sleep: How to wait.
     :param ask: How to send a request for a token.
     """
-    with closing(steps):
-        step = _following(steps)
-        while step:
-            answer: Any = None
+    step = _following(steps.send, None)
+    while step:
+        answer: Any = None
+        try:
             match step:
                 case Pause():
                     sleep(step.seconds)
                 case Consult():
                     answer = step()
                 case Renewal():
-                    answer = ask(step)
-            step = _following(steps, answer)
+                    answer = _in_time(ask, step)
+        except BaseException as error:  # noqa: BLE001 - it is raised again by the steps
+            step = _following(steps.throw, error)
+        else:
+            step = _following(steps.send, answer)
+
+
+def _in_time(ask: Callable[[Renewal], Reply], renewal: Renewal) -> Reply:
+    """Ask in a thread that can be left: the HTTP library bounds each part of a request, and never the whole."""
+    reply: Future[Reply] = Future()
+
+    def asking() -> None:
+        try:
+            reply.set_result(ask(renewal))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the reply is waited for
+            reply.set_exception(error)
+
+    threading.Thread(target=asking, name="klaviyo-token", daemon=True).start()
+    try:
+        return reply.result(renewal.seconds)
+    except TimeoutError:
+        return TOO_LATE
 
 
 async def acarry_out(steps: Steps, sleep: Callable[[float], Awaitable[None]], ask: Callable[[Renewal], Awaitable[Reply]]) -> None:
@@ -66,7 +89,7 @@ async def acarry_out(steps: Steps, sleep: Callable[[float], Awaitable[None]], as
 
     Once begun they are taken to the end even if nobody waits any more: an answer may hold the only refresh token that is still good.
     """
-    if step := _following(steps):
+    if step := _following(steps.send, None):
         renewal = asyncio.create_task(_taken(steps, step, sleep, ask))
         try:
             await asyncio.shield(renewal)
@@ -78,22 +101,33 @@ async def acarry_out(steps: Steps, sleep: Callable[[float], Awaitable[None]], as
 async def _taken(
     steps: Steps, step: Step | None, sleep: Callable[[float], Awaitable[None]], ask: Callable[[Renewal], Awaitable[Reply]]
 ) -> None:
-    with closing(steps):
-        while step:
-            answer: Any = None
+    while step:
+        answer: Any = None
+        try:
             match step:
                 case Pause():
                     await sleep(step.seconds)
                 case Consult():
                     answer = await asyncio.to_thread(step)
                 case Renewal():
-                    answer = await ask(step)
-            step = _following(steps, answer)
+                    answer = await _ain_time(ask, step)
+        except BaseException as error:  # noqa: BLE001 - it is raised again by the steps
+            step = _following(steps.throw, error)
+        else:
+            step = _following(steps.send, answer)
 
 
-def _following(steps: Steps, answer: Any = None) -> Step | None:
+async def _ain_time(ask: Callable[[Renewal], Awaitable[Reply]], renewal: Renewal) -> Reply:
     try:
-        return steps.send(answer)
+        async with asyncio.timeout(renewal.seconds):
+            return await ask(renewal)
+    except TimeoutError:
+        return TOO_LATE
+
+
+def _following(go_on: Callable[[Any], Step], result: Any) -> Step | None:
+    try:
+        return go_on(result)
     except StopIteration:
         return None
 
@@ -107,11 +141,12 @@ class Credentials(Protocol):
     def header(self) -> str:
         """The ``Authorization`` of a request that goes now."""
 
-    def ready(self, refused: str = "") -> Steps:
+    def ready(self, refused: str = "", within: float = math.inf) -> Steps:
         """
         Yield what is to be done before a request goes.
 
         :param refused: The ``Authorization`` that Klaviyo has just answered 401 to.
+        :param within: Seconds until the request's deadline.
         """
 
 
@@ -127,7 +162,7 @@ class ApiKey:
         """The ``Authorization`` of every request."""
         return f"Klaviyo-API-Key {self.key}"
 
-    def ready(self, refused: str = "") -> Steps:  # noqa: ARG002 - there is no other key
+    def ready(self, refused: str = "", within: float = math.inf) -> Steps:  # noqa: ARG002 - there is no other key
         """Yield nothing."""
         yield from ()
 
@@ -157,62 +192,60 @@ class Grant:
 
     @property
     def patience(self) -> float:
-        """Seconds that a renewal may take."""
-        return self.settings.timeout + 30
+        """Seconds that a renewal may take, and a lease lasts."""
+        return LOOKING + CONNECTING + self.settings.timeout + SAVING
 
-    def ready(self, refused: str = "") -> Steps:
+    def ready(self, refused: str = "", within: float = math.inf) -> Steps:
         """
         Yield what it takes to have a good token, one thread or coroutine at a time.
 
         :param refused: The ``Authorization`` that Klaviyo has just answered 401 to.
+        :param within: Seconds to wait for others that renew it. Once asked, Klaviyo's answer is waited for, and stored, however long it takes:
+            it may hold the only refresh token that is still good.
         :raises KlaviyoNotRenewed: It cannot be had just now.
         :raises KlaviyoError: It cannot be had at all; the message says what to do.
         """
-        waited, lock = 0.0, self.lock
+        lock, until = self.lock, self.clock() + min(self.patience, within)
         while not self._good(refused):
             if lock.acquire(blocking=False):
                 try:
-                    yield from self._alone(refused)
+                    yield from self._alone(refused, until)
                 finally:
                     lock.release()
                 return
-            self._check_patience(waited, "thread")
+            self._check_patience(until, "thread")
             yield Pause(POLL)
-            waited += POLL
 
     def _good(self, refused: str) -> bool:
         return self.token is not None and self.header != refused and self.clock() < self.token.expires_at - EARLY
 
-    def _check_patience(self, waited: float, whom: str) -> None:
-        if waited > self.patience:
+    def _check_patience(self, until: float, whom: str) -> None:
+        if self.clock() > until:
             raise KlaviyoNotRenewed(self.settings.conn_id, f"another {whom} is at it, and does not come to an end")
 
-    def _alone(self, refused: str) -> Steps:
+    def _alone(self, refused: str, until: float) -> Steps:
         """Renew the token as the only thread of this process, and the only process as far as that can be had."""
         if self.shelf is None:
             yield from self._renew(refused)
             return
-        waited = 0.0
         yield from self._look()
         while not self._good(refused):
-            if (yield from self.shelf.lease(self.clock, self.patience)):
-                yield from self._leased(self.shelf, refused)
+            try:
+                leased = yield from self.shelf.lease(self.clock, self.patience)
+                if leased:
+                    yield from self._look()
+                    if not self._good(refused):
+                        yield from self._renew(refused)
+            except GeneratorExit:  # nobody takes steps any more
+                raise
+            except BaseException:
+                yield from self.shelf.release()
+                raise
+            if leased:
+                yield from self.shelf.release()
                 return
-            self._check_patience(waited, "process")
-            waited += SETTLE
+            self._check_patience(until, "process")
             yield from self._look()
-
-    def _leased(self, shelf: Shelf, refused: str) -> Steps:
-        error = None
-        try:
-            yield from self._look()
-            if not self._good(refused):
-                yield from self._renew(refused)
-        except KlaviyoError as caught:
-            error = caught
-        yield from shelf.release()
-        if error:
-            raise error
 
     def _look(self) -> Generator[Consult, Any, None]:
         """Take over the token that another process has left."""
@@ -223,11 +256,13 @@ class Grant:
         """Use the refresh token; where it is dead, that which another process has left meanwhile."""
         used = ""
         while used != (refresh := self.token.refresh if self.token else self.settings.refresh_token):
-            used, now = refresh, self.clock()
-            reply: Reply = yield Renewal.of(self.settings, refresh)
+            used, now, renewal = refresh, self.clock(), Renewal.of(self.settings, refresh)
+            if self.shelf and now + renewal.seconds + SAVING > self.shelf.until:
+                raise KlaviyoNotRenewed(self.settings.conn_id, f"too little is left of {self.shelf.lease_name}: the store is slow")
+            reply: Reply = yield renewal
             self._doubt = reply.doubtful or (self._doubt and not reply.renewed)
             if reply.renewed:
-                yield from self._keep(recorded(reply.answer, refresh=refresh, now=now, grant=self.settings.digest), refresh)
+                yield from self._keep(recorded(reply.answer, refresh=refresh, now=now), refresh)
                 return
             if not reply.dead:
                 raise reply.error(self.settings.conn_id)

@@ -19,6 +19,9 @@ PATH = "/oauth/token"
 OPERATION = f"POST {PATH}"
 LIVES = 3600
 """Seconds that a token lives whose life Klaviyo does not tell."""
+LONGEST_LIFE = 10**9
+CONNECTING = 15.0
+"""Seconds that reaching Klaviyo may add to those of an answer."""
 DEAD = frozenset({"invalid_grant", "invalid_grant_type"})
 """What Klaviyo calls a refresh token that is no longer good."""
 UNKNOWN_APP = frozenset({"invalid_client", "unauthorized_client"})
@@ -67,10 +70,13 @@ class Renewal:
     A request for a new token. It goes by the app's credentials.
 
     `Klaviyo: make API calls using OAuth <https://developers.klaviyo.com/en/docs/set_up_oauth>`__.
+
+    :param seconds: What it may take as a whole. Then it is given up: the lease ends, and others may renew.
     """
 
     request: Request[Json] = field(repr=False)
     authorization: str = field(repr=False)
+    seconds: float
 
     @classmethod
     def of(cls, settings: Settings, refresh: str) -> Renewal:
@@ -82,7 +88,8 @@ class Renewal:
         """
         form = {"grant_type": "refresh_token", "refresh_token": refresh}
         basic = b64encode(f"{settings.client_id}:{settings.client_secret}".encode()).decode()
-        return cls(Request("POST", PATH, form=form, headers={"accept": "application/json"}), f"Basic {basic}")
+        request: Request[Json] = Request("POST", PATH, form=form, headers={"accept": "application/json"})
+        return cls(request, f"Basic {basic}", settings.timeout + CONNECTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,8 @@ class Reply:
     @property
     def renewed(self) -> bool:
         """Whether it holds a new token."""
-        return self.status == HTTPStatus.OK and isinstance(self.answer.get("access_token"), str)
+        access = self.answer.get("access_token")
+        return self.status == HTTPStatus.OK and isinstance(access, str) and bool(re.fullmatch(r"[!-~]+", access))
 
     @property
     def doubtful(self) -> bool:
@@ -155,15 +163,15 @@ def reconnect(conn_id: str, *, doubt: bool) -> KlaviyoError:
     )
 
 
-def recorded(answer: Json, *, refresh: str, now: float, grant: str) -> Json:
+def recorded(answer: Json, *, refresh: str, now: float) -> Json:
     """
     Return what is kept of an answer with a new token: all of it, and what the next process needs to know.
 
     :param answer: Klaviyo's words.
     :param refresh: The refresh token that was sent: it stays good where the answer holds none.
     :param now: When it was sent, as a Unix time.
-    :param grant: What tells whether the connection still holds the refresh token that all began with.
     """
     life, given = answer.get("expires_in"), answer.get("refresh_token")
-    expires_at = int(now + (life if isinstance(life, int | float) else LIVES))
-    return {**answer, "refresh_token": given if given and isinstance(given, str) else refresh, "expires_at": expires_at, "grant": grant}
+    if not isinstance(life, int | float) or isinstance(life, bool) or not 0 < life < LONGEST_LIFE:  # JSON as Python reads it has NaN
+        life = LIVES
+    return {**answer, "refresh_token": given if given and isinstance(given, str) else refresh, "expires_at": int(now + life)}

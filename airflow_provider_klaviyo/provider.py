@@ -146,5 +146,15 @@ def _config() -> dict[str, Any]:
                 "example": "s3://aws_default@my-bucket/klaviyo-state",
                 "default": "",
             },
+            "settle_seconds": {
+                "description": (
+                    "How long Klaviyo's lists may lag behind what was made, in seconds. A task whose request was not answered looks"
+                    " in them before it makes another; that there is none it believes only so long after the request."
+                ),
+                "version_added": "0.1.0",
+                "type": "float",
+                "example": "60",
+                "default": "30",
+            },
         },
     }

@@ -25,7 +25,6 @@ from airflow_provider_klaviyo import wire
 from airflow_provider_klaviyo.api import limits
 from airflow_provider_klaviyo.api.errors import KlaviyoUnanswered, refusal
 from airflow_provider_klaviyo.api.pages import items, once
-from airflow_provider_klaviyo.api.redaction import redacted
 from airflow_provider_klaviyo.api.request import Json, Request, T
 from airflow_provider_klaviyo.credentials import Credentials, Steps, acarry_out, carry_out, credentials_of
 from airflow_provider_klaviyo.oauth import OPERATION, Renewal, Reply
@@ -70,6 +69,7 @@ class Session:
                 carry_out(call.ready(), self.sleep, self._ask)
                 for pause in turn:
                     self.sleep(pause)
+                    carry_out(call.ready(), self.sleep, self._ask)  # a token may end in the queue
                 return call.read(self.client.send(call.write(self.client)), turn)
         raise AssertionError(UNREACHABLE)
 
@@ -77,7 +77,7 @@ class Session:
         try:
             return _reply(self.client.send(self.line.ask(self.client, renewal)))
         except httpx.RequestError as error:
-            return _no_reply(error)
+            return Reply(cause=wire.cause(error), sent=not isinstance(error, NOT_SENT))
 
     def walk(self, request: Request[Json] | None) -> Iterator[Json]:
         """
@@ -113,6 +113,7 @@ class AsyncSession:
                 await acarry_out(call.ready(), self.sleep, self._ask)
                 for pause in turn:
                     await self.sleep(pause)
+                    await acarry_out(call.ready(), self.sleep, self._ask)
                 return call.read(await self.client.send(call.write(self.client)), turn)
         raise AssertionError(UNREACHABLE)
 
@@ -120,7 +121,7 @@ class AsyncSession:
         try:
             return _reply(await self.client.send(self.line.ask(self.client, renewal)))
         except httpx.RequestError as error:
-            return _no_reply(error)
+            return Reply(cause=wire.cause(error), sent=not isinstance(error, NOT_SENT))
 
     async def walk(self, request: Request[Json] | None) -> AsyncIterator[Json]:
         """Yield the items of a page and of all that follow it, or raise as :meth:`Session.walk` does."""
@@ -218,7 +219,7 @@ class Call(Generic[T]):
     def ready(self) -> Steps:
         """Yield what is to be done before an attempt, so that it goes with a token that is good."""
         if self.credentials:
-            yield from self.credentials.ready(self.refused)
+            yield from self.credentials.ready(self.refused, self.deadline - self.retries.clock())
 
     @contextmanager
     def turn(self) -> Iterator[Turn]:
@@ -230,7 +231,7 @@ class Call(Generic[T]):
         except httpx.RequestError as error:
             sent = self.retries.doubtful or not isinstance(error, NOT_SENT)
             # Without the library's error behind it, which carries the request and with it the key.
-            raise KlaviyoUnanswered(self.request.name, sent=sent, cause=_cause(error)) from None
+            raise KlaviyoUnanswered(self.request.name, sent=sent, cause=wire.cause(error)) from None
 
     def write(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """Put the request into the library's words."""
@@ -245,10 +246,11 @@ class Call(Generic[T]):
     def read(self, response: httpx.Response, turn: Turn) -> T:
         """Read an answer, or raise what it says."""
         turn.learn(response.headers.get("ratelimit-limit", ""), response.headers.get("ratelimit-remaining", ""))
+        self.refused = self.header if response.status_code == HTTPStatus.UNAUTHORIZED else ""
         if response.is_success and self.request.answer != "json":
             return self.request.read(response.text if self.request.answer == "text" else response.content)
         answer, sound = wire.parsed(response.content, response.headers.get("content-type", ""), redirect=response.is_redirect)
-        lack = wire.lack(self.request, answer) if sound else "with a body that is no JSON object"
+        lack = wire.lack(self.request, answer, known=self.operation is not None) if sound else "with a body that is no JSON object"
         if response.is_success and lack:
             raise KlaviyoUnanswered(self.request.name, sent=True, cause=f"{response.status_code} {lack}")
         if response.is_success or self._gone_already(response):
@@ -259,8 +261,6 @@ class Call(Generic[T]):
             turn.hold(retry_after)
         if response.status_code == HTTPStatus.UNSUPPORTED_MEDIA_TYPE and self.retries.compressed:
             self.line.plain = True
-        if response.status_code == HTTPStatus.UNAUTHORIZED:
-            self.refused = self.header
         oauth, conn_id = self.line.credentials.renewable, self.settings.conn_id
         raise refusal(self.request, response.status_code, answer, conn_id=conn_id, retry_after=retry_after, oauth=oauth)
 
@@ -272,14 +272,6 @@ class Call(Generic[T]):
 def _reply(response: httpx.Response) -> Reply:
     answer, _ = wire.parsed(response.content, response.headers.get("content-type", ""), redirect=response.is_redirect)
     return Reply(response.status_code, answer, seconds_to_wait(response.headers.get("retry-after", "")))
-
-
-def _no_reply(error: httpx.RequestError) -> Reply:
-    return Reply(cause=_cause(error), sent=not isinstance(error, NOT_SENT))
-
-
-def _cause(error: httpx.RequestError) -> str:
-    return f"{type(error).__name__} {redacted(str(error))}".strip()
 
 
 def _client(settings: Settings) -> Json:

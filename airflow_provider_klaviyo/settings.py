@@ -24,6 +24,7 @@ HOST = "https://a.klaviyo.com"
 REVISION = "2026-10-15"
 REVISION_LIVES_YEARS = 2
 SCHEMES = ("http", "https")
+PUBLIC_KEY = "the account's six-character company id, and never a private key: it stands in URLs"
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Settings(BaseModel):
     max_attempts: Annotated[int, Field(ge=1, le=100, description="a whole number from 1 to 100")] = 5
     deadline: Annotated[float, Field(gt=0, le=86_400, description="seconds, above 0 and up to 86400")] = 600
     rate_share: Annotated[float, Field(gt=0, le=1, description="a number above 0 and up to 1")] = 1
-    public_key: Annotated[str | None, Field(pattern=r"^\w+$", description="the account's six-character company id")] = None
+    public_key: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9]{6}$", description=PUBLIC_KEY)] = None
     webhook_secret: Annotated[str | None, Field(repr=False, description="a text")] = None
     client_id: Annotated[str, Field(pattern=r"^[!-9;-~]+$", description="the id of the OAuth app")] = ""
     client_secret: Annotated[str, Field(repr=False, pattern=r"^[!-~]+$", description="the secret of the OAuth app")] = ""

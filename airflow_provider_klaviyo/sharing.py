@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import secrets
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from airflow_provider_klaviyo.api.request import Json
 from airflow_provider_klaviyo.oauth import KlaviyoNotRenewed
 
 TOKENS, LEASES = "klaviyo_oauth__", "klaviyo_oauth_lease__"
-"""Beginnings of the names under which a token, and the right to renew it, are stored. The connection's id follows."""
+"""Beginnings of the names under which a token, and the right to renew it, are stored. The first digits of the grant's digest follow."""
+DIGITS = 16
 SETTLE = 1.0
 """Seconds within which a process that saw no lease must have written its own."""
 WRITES = 5
@@ -59,18 +61,20 @@ class Consult:
 
 class Shelf:
     """
-    The place of one grant's token in a store. Its methods yield steps, and are sent what came of them.
+    The place of one grant's token in a store, whatever connections hold that grant. Its methods yield steps, and are sent what came of them.
 
     :param store: The store.
-    :param conn_id: The Airflow connection whose name the token is kept under.
-    :param grant: What tells this grant from another: a record of another one is left over from before the connection was changed.
+    :param conn_id: An Airflow connection with this grant, for messages.
+    :param grant: What tells this grant from another: the token and the lease are stored under names that come from it.
     """
 
     def __init__(self, store: Store, conn_id: str, grant: str) -> None:
-        self.store, self.conn_id, self.grant = store, conn_id, grant
-        self.name = TOKENS + conn_id
+        self.store, self.conn_id = store, conn_id
+        self.name, self.lease_name = TOKENS + grant[:DIGITS], LEASES + grant[:DIGITS]
+        self.until = 0.0
+        """When the right to renew ends that :meth:`lease` gave last."""
+        self._holder = ""
         self._seen: str | None = None
-        self._ours = False
 
     def news(self) -> Generator[Consult, Any, Json]:
         """
@@ -79,30 +83,19 @@ class Shelf:
         :raises KlaviyoNotRenewed: The store cannot be read.
         """
         text = yield from self._read(self.name)
-        if text is None:  # which may mean that it could not be read
-            text = yield from self._elsewhere()
         if text == self._seen:
             return {}
-        self._seen, record = text, parsed(text)
-        if record.get("grant") != self.grant:
-            return {}
-        self._ours = True
-        return record
+        self._seen = text
+        return parsed(text)
 
     def keep(self, record: Json) -> Generator[Pause | Consult, Any, bool]:
-        """
-        Store a record, and tell whether that worked.
-
-        A record of another grant that came after ours stays: the connection was changed, and this process goes on with what it had.
-        """
-        if self._ours and self._seen and parsed(self._seen).get("grant") != self.grant:
-            return True
+        """Store a record, and tell whether that worked."""
         text = json.dumps(record)
         for attempt in range(WRITES):
             if attempt:
                 yield Pause(SETTLE * 2 ** (attempt - 1))
             if (yield from self._written(self.name, text)):
-                self._seen, self._ours = text, True
+                self._seen = text
                 return True
         return False
 
@@ -115,31 +108,26 @@ class Shelf:
 
         :param now: Seconds since 1970.
         :param seconds: How long the right is ours. After that its holder is taken for dead.
+        :raises KlaviyoNotRenewed: The store cannot be read, so nobody knows whether it is free.
         """
-        me, name, began = secrets.token_hex(8), LEASES + self.name.removeprefix(TOKENS), now()
-        free = parsed((yield from self._read(name))).get("until", 0) <= now()
-        stored = free and (yield from self._written(name, json.dumps({"holder": me, "until": now() + seconds})))
+        began, self._holder = now(), secrets.token_hex(8)
+        free = _end(parsed((yield from self._read(self.lease_name)))) <= now()
+        self.until = now() + seconds
+        stored = free and (yield from self._written(self.lease_name, json.dumps({"holder": self._holder, "until": self.until})))
         yield Pause(max(SETTLE, 3 * (now() - began)))  # who was slow may have been too late, and sees what the other did
         # Where nothing can be written nobody can be kept out: then it has to go without.
-        return free and (not stored or parsed((yield from self._read(name))).get("holder") == me)
+        return free and (not stored or parsed((yield from self._read(self.lease_name))).get("holder") == self._holder)
 
     def release(self) -> Generator[Consult, Any, None]:
-        """Give the right back."""
-        yield from self._written(LEASES + self.name.removeprefix(TOKENS), "{}")
-
-    def _elsewhere(self) -> Generator[Consult, Any, str | None]:
-        """Find the token under the name of another connection: one may be a copy, as Airflow's Test button makes it."""
-        for name in (yield from self._consulted(self.store.names, TOKENS)):
-            text = yield from self._read(name)
-            if name == self.name and text is None:
-                raise KlaviyoNotRenewed(self.conn_id, f"{name} is stored, and cannot be read")
-            if parsed(text).get("grant") == self.grant:
-                self.name = name
-                return text
-        return None
+        """Give the right back, if it is still ours: who was late may find that of another there."""
+        text = yield Consult(partial(self.store.read, self.lease_name))
+        if isinstance(text, str) and parsed(text).get("holder") == self._holder:
+            yield from self._written(self.lease_name, "{}")
 
     def _read(self, name: str) -> Generator[Consult, Any, str | None]:
         text: str | None = yield from self._consulted(self.store.read, name)
+        if text is None and name in (yield from self._consulted(self.store.names, name)):
+            raise KlaviyoNotRenewed(self.conn_id, f"{name} is stored, and cannot be read")
         return text
 
     def _consulted(self, call: Callable[[str], Any], name: str) -> Generator[Consult, Any, Any]:
@@ -166,3 +154,9 @@ def parsed(text: str | None) -> Json:
     except ValueError:
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def _end(lease: Json) -> float:
+    """Return when a lease ends, as a Unix time; one that somebody has changed by hand has ended."""
+    until = lease.get("until")
+    return until if isinstance(until, int | float) and math.isfinite(until) else 0.0

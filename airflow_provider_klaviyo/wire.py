@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from airflow_provider_klaviyo import __version__
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
@@ -22,9 +23,11 @@ CLIENT = "/client/"
 OURS = (
     {"authorization", "cookie", "host", "proxy-authorization", "revision", "x-klaviyo-revision-fall-forward-opt-out"}
     | {"accept-encoding", "content-encoding", "content-length", "content-type", "expect", "transfer-encoding"}
-    | {"connection", "keep-alive", "trailer", "upgrade"}
+    | {"connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"}  # codespell:ignore te
+    | {"forwarded", "via", "x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-real-ip", "x-rewrite-url"}
 )
-"""Headers that follow from the connection and the body, or from how they are sent."""
+"""Headers that follow from the connection and the body, or from how they are sent; and those that make another request of it on its way."""
+FORWARDED = "x-forwarded-"
 TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110  # noqa: S105 - HTTP's word for a word
 HEADER_NAME = re.compile(TOKEN)
 HEADER_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
@@ -37,8 +40,8 @@ def check(request: Request[Any], settings: Settings) -> None:
     """
     Check that a request can be sent as it is.
 
-    :raises KlaviyoConfigError: It leads elsewhere, has two bodies, a header that is not the caller's to set, or a file of no type;
-        or it is one to ``/client`` and the connection has no public key.
+    :raises KlaviyoConfigError: It leads elsewhere, has two bodies, a header that is not the caller's to set, a file of no type, or a private
+        key as its company; or it is one to ``/client`` and the connection has no public key.
     """
     _check_path(request.path, settings.base_url)
     if sum([request.json is not None, request.body is not None, bool(request.form or request.files)]) > 1:
@@ -48,6 +51,8 @@ def check(request: Request[Any], settings: Settings) -> None:
     for part, file in (request.files or {}).items():
         if not FILE_TYPE.fullmatch(file.media_type):
             raise KlaviyoConfigError(f"the media type of the file {redacted(repr(part))} is one such as image/png")
+    if str(request.params.get("company_id", "")).strip().lower().startswith("pk_"):
+        raise KlaviyoConfigError("company_id is the account's six-character company id, and never a private key: it stands in the URL")
     if is_client(request) and "company_id" not in request.params and not settings.public_key:
         raise KlaviyoConfigError(
             f"{request.name} goes by the account's public key: set the extra `public_key` of the connection {settings.conn_id!r} to the"
@@ -104,7 +109,7 @@ def parsed(content: bytes, media_type: str, *, redirect: bool) -> tuple[Json, bo
     :param media_type: What its header calls it.
     :param redirect: Whether the answer leads elsewhere.
     """
-    if not content.strip():
+    if not content.strip() and not redirect:
         return {}, True
     try:
         answer = json.loads(content)
@@ -119,19 +124,31 @@ def parsed(content: bytes, media_type: str, *, redirect: bool) -> tuple[Json, bo
     return {"errors": [{"code": said[0], "detail": said[1]}]}, False
 
 
-def lack(request: Request[Any], answer: Json) -> str:
-    """Say what an answer lacks: one to a read has data, be it an empty list. Without, it was cut on its way."""
-    return "without data" if request.method == "GET" and "data" not in answer else ""
+def lack(request: Request[Any], answer: Json, *, known: bool) -> str:
+    """
+    Say what an answer lacks.
+
+    :param known: Whether Klaviyo documents the operation: then a read has data, be it an empty list. Without, it was cut on its way.
+    """
+    return "without data" if known and request.method == "GET" and "data" not in answer else ""
+
+
+def cause(error: Exception) -> str:
+    """Say why there is no answer, in the HTTP library's words, as far as these may be told."""
+    return f"{type(error).__name__} {redacted(str(error))}".strip()
 
 
 def _check_path(path: str, base_url: str) -> None:
-    bare = path.partition("?")[0]
-    if not path.startswith("/") or path.startswith("//") or not path.isprintable() or not {".", ".."}.isdisjoint(bare.split("/")):
-        raise KlaviyoConfigError(f"A request goes to a path on {base_url}, such as /api/lists: {redacted(bare)!r} is none.")
+    bare = re.split(r"[?#]", path)[0]
+    climbs = not {".", ".."}.isdisjoint(map(unquote, path.split("/")))
+    if not path.startswith("/") or path.startswith("//") or not path.isprintable() or bare != path or climbs:
+        raise KlaviyoConfigError(
+            f"A request goes to a path on {base_url}, such as /api/lists, and its query is given apart: {redacted(bare)!r} is none."
+        )
 
 
 def _check_header(name: str, value: str) -> None:
-    if name.lower() in OURS:
+    if name.lower() in OURS or name.lower().startswith(FORWARDED):
         hint = "set `revision` in the connection's extra" if name.lower() == "revision" else "it follows from the connection and the body"
         raise KlaviyoConfigError(f"the header {name} is not set by a request: {hint}")
     if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):

@@ -44,7 +44,7 @@ with DAG(dag_id="klaviyo_consent", schedule=None, start_date=datetime(2026, 1, 1
     # [START howto_operator_unsubscribe_profiles]
     unsubscribe = KlaviyoUnsubscribeProfilesOperator(
         task_id="unsubscribe",
-        profiles=[{"email": "ann@example.com"}],
+        profiles=[{"email": "ann@example.com"}, {"email": "cid@example.com"}],
         list_id="{{ ti.xcom_pull('newsletter')['id'] }}",
         not_in_list="skip",
     )

@@ -2,7 +2,7 @@
 """
 Privacy: forget a customer who asked for it. Started by hand, with the customer's number.
 
-Needs the connection ``klaviyo_default`` with the scopes ``profiles:write`` and ``data-privacy:write``.
+Needs the connection ``klaviyo_default`` with the scopes ``profiles:read``, ``profiles:write`` and ``data-privacy:write``.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ os.environ.update(
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parents[1] / "example_dags"),
         "AIRFLOW__CORE__FERNET_KEY": "",
+        "AIRFLOW__KLAVIYO__SETTLE_SECONDS": "0",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
     }
 )
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
     from airflow_provider_klaviyo.sandbox.server import SandboxServer
 
 pytest_plugins = ["airflow_provider_klaviyo.sandbox.plugin"]
+
+
+def pytest_report_header() -> str:
+    """Tell which of Klaviyo's contracts this run holds calls against."""
+    from tests.contract import july
+
+    return july.header()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_klaviyo.api.request import Json, Request
@@ -16,7 +16,10 @@ from airflow_provider_klaviyo.sandbox.klaviyo.oauth import CLIENT_ID, CLIENT_SEC
 from airflow_provider_klaviyo.session import open_async_session, open_session
 from airflow_provider_klaviyo.settings import Settings
 
-TOKEN, LEASE = "klaviyo_oauth__shop", "klaviyo_oauth_lease__shop"
+
+def names_of(settings: Settings) -> tuple[str, str]:
+    """Return the names under which a grant's token and lease are stored."""
+    return f"klaviyo_oauth__{settings.digest[:16]}", f"klaviyo_oauth_lease__{settings.digest[:16]}"
 
 
 class Clock:
@@ -60,14 +63,19 @@ class Texts(dict[str, str]):
         assert "shop" in description
         self[name] = text
 
-    def names(self, beginning: str) -> Collection[str]:
+    def names(self, beginning: str) -> list[str]:
         """Return names."""
         return [name for name in self if name.startswith(beginning)]
 
-    def record(self, name: str = TOKEN) -> Json:
-        """Return what is stored."""
-        record: Json = json.loads(self[name])
+    def record(self, name: str = "") -> Json:
+        """Return the token that is stored under a name, or the only one."""
+        record: Json = json.loads(self[name or self.names("klaviyo_oauth__")[0]])
         return record
+
+    def lease(self) -> str:
+        """Return the only lease."""
+        [name] = self.names("klaviyo_oauth_lease__")
+        return self[name]
 
 
 class Process:
@@ -84,22 +92,22 @@ class Process:
         self.settings = Settings(**{"conn_id": "shop", "timeout": 5, **app, **settings})
         self.grant = Grant(self.settings, texts, clock)
         self.requests: dict[str, int] = {}
+        self.pacer = Pacer(clock)
+        self.token_name, self.lease_name = names_of(self.settings)
 
     def send(self, *requests: Request[Any]) -> Any:
         """Send requests in one session, and return what the last one gave."""
         return asyncio.run(self._asend(requests)) if self.kind == "awaiting" else self._send(requests)
 
     def _send(self, requests: tuple[Request[Any], ...]) -> Any:
-        pacer = Pacer(self.clock)
-        with open_session(self.settings, pacer=pacer, credentials=self.grant, sleep=self.clock.sleep) as session:
+        with open_session(self.settings, pacer=self.pacer, credentials=self.grant, sleep=self.clock.sleep) as session:
             try:
                 return [session.send(each) for each in requests][-1]
             finally:
                 self.requests = dict(session.requests)
 
     async def _asend(self, requests: tuple[Request[Any], ...]) -> Any:
-        pacer = Pacer(self.clock)
-        async with open_async_session(self.settings, pacer=pacer, credentials=self.grant, sleep=self.clock.asleep) as session:
+        async with open_async_session(self.settings, pacer=self.pacer, credentials=self.grant, sleep=self.clock.asleep) as session:
             try:
                 return [await session.send(each) for each in requests][-1]
             finally:

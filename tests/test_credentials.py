@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +19,7 @@ import pytest
 from airflow_provider_klaviyo.api import lists
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError, KlaviyoError
 from airflow_provider_klaviyo.api.request import Request
-from airflow_provider_klaviyo.credentials import ApiKey, Grant, carry_out, credentials_of
+from airflow_provider_klaviyo.credentials import ApiKey, Grant, acarry_out, carry_out, credentials_of
 from airflow_provider_klaviyo.oauth import KlaviyoNotRenewed, Renewal, Reply
 from airflow_provider_klaviyo.pacing import Pacer
 from airflow_provider_klaviyo.sandbox.klaviyo.oauth import CLIENT_SECRET
@@ -24,7 +27,7 @@ from airflow_provider_klaviyo.sandbox.server import SandboxServer
 from airflow_provider_klaviyo.session import open_async_session, open_session
 from airflow_provider_klaviyo.settings import Settings
 from airflow_provider_klaviyo.sharing import Consult, Pause
-from tests.oauth_kit import LEASE, TOKEN, Clock, Process, Texts, given
+from tests.oauth_kit import Clock, Process, Texts, given
 
 READ = lists.list_()
 CREATE = lists.create(name="VIP")
@@ -82,9 +85,9 @@ def test_the_refresh_token_is_traded_for_a_token_which_is_kept_whole(
     assert process.requests == {RENEW: 1, "GET /api/lists": 2}
     record = texts.record()
     assert klaviyo.klaviyo.received[-1].headers["authorization"] == f"Bearer {record['access_token']}"
-    assert record.keys() == {"access_token", "token_type", "expires_in", "refresh_token", "scope", "expires_at", "grant"}
+    assert record.keys() == {"access_token", "token_type", "expires_in", "refresh_token", "scope", "expires_at"}
     assert record["expires_at"] == int(clock()) + 3600
-    assert texts[LEASE] == "{}"
+    assert texts.lease() == "{}"
 
 
 def test_the_next_process_takes_the_token_that_is_stored(start: Start, klaviyo: SandboxServer) -> None:
@@ -142,6 +145,23 @@ def test_a_second_401_is_an_error_that_says_to_reconnect(start: Start, klaviyo: 
     assert process.requests == {RENEW: 2, "GET /api/lists": 2}
 
 
+def test_a_token_that_ends_while_the_request_queues_is_renewed_before_it_goes(start: Start, klaviyo: SandboxServer) -> None:
+    process = start(deadline=9000)
+    process.send(READ)
+    with process.pacer.turn("GET /api/lists", None) as another:
+        another.hold(4000)
+    process.send(READ)
+    assert process.requests == {RENEW: 1, "GET /api/lists": 1}
+
+
+def test_a_token_that_ends_again_after_another_answer_is_renewed_again(start: Start, klaviyo: SandboxServer) -> None:
+    for status in (401, 503, 401):
+        klaviyo.fail(path="/api/lists", status=status)
+    process = start()
+    process.send(READ)
+    assert process.requests == {RENEW: 3, "GET /api/lists": 4}
+
+
 def test_a_missing_scope_is_the_app_s(start: Start, klaviyo: SandboxServer) -> None:
     refresh = klaviyo.klaviyo.grants.authorise(frozenset({"lists:read"}))
     with pytest.raises(KlaviyoApiError, match=r"The app of the connection 'shop' needs the scopes lists:write: add what is missing"):
@@ -183,40 +203,51 @@ def test_outside_airflow_a_replaced_refresh_token_is_warned_of(
 
 def test_a_new_refresh_token_in_the_connection_wins_over_the_stored_one(start: Start, klaviyo: SandboxServer, texts: Texts) -> None:
     start().send(READ)
-    before = texts.record()
     process = start(refresh_token=klaviyo.klaviyo.grants.authorise(frozenset({"accounts:read"})))
     with pytest.raises(KlaviyoApiError, match="lists:read"):
         process.send(READ)
-    assert texts.record()["grant"] != before["grant"]
-    assert texts.record()["scope"] == "accounts:read"
+    assert texts.record(process.token_name)["scope"] == "accounts:read"
 
 
 def test_who_goes_on_with_the_connection_as_it_was_leaves_the_new_token_alone(
     start: Start, klaviyo: SandboxServer, clock: Clock, texts: Texts
 ) -> None:
     klaviyo.klaviyo.behaviour.rotation = "rotate"
-    old, new = start(), start(refresh_token=klaviyo.klaviyo.grants.authorise())
-    old.send(READ)
+    new = start(refresh_token=klaviyo.klaviyo.grants.authorise())
     new.send(READ)
-    stored = texts[TOKEN]
+    stored = texts[new.token_name]
+    for _ in range(2):
+        start().send(READ)
+        clock.now += 7200
+    assert texts[new.token_name] == stored
+    new.send(READ)
+    start().send(READ)
+
+
+def test_a_new_grant_that_was_tested_before_it_was_saved_lives_on(start: Start, klaviyo: SandboxServer, clock: Clock) -> None:
+    klaviyo.klaviyo.behaviour.rotation = "rotate"
+    start().send(READ)
+    new = klaviyo.klaviyo.grants.authorise()
+    button = start(refresh_token=new, conn_id="a_copy_of_shop")
+    button.send(READ)
+    start(refresh_token=new).send(READ)
     clock.now += 7200
-    old.send(READ)
-    old.send(READ)
-    assert texts[TOKEN] == stored
-    new.send(READ)
-    assert texts.record()["grant"] == new.settings.digest
+    start(refresh_token=new).send(READ)
+    button.send(READ)
+    assert renewals(klaviyo) == 3
 
 
 def test_a_copy_of_the_connection_shares_its_token(start: Start, klaviyo: SandboxServer, clock: Clock, texts: Texts) -> None:
     klaviyo.klaviyo.behaviour.rotation = "rotate"
-    start().send(READ)
+    one = start()
+    one.send(READ)
     copy = start(conn_id="shop_copy")
     copy.send(READ)
     clock.now += 7200
     copy.send(READ)
     start().send(READ)
     assert renewals(klaviyo) == 2
-    assert sorted(texts) == [TOKEN, LEASE]
+    assert sorted(texts) == [one.token_name, one.lease_name]
 
 
 # ── the refresh token is dead ───────────────────────────────────────────────────────
@@ -229,7 +260,7 @@ def test_a_dead_refresh_token_is_an_error_that_says_to_reconnect(start: Start, k
     assert "put the new refresh_token in the extra of the connection 'shop'" in str(dead.value)
     assert dead.value.permanent
     assert process.requests == {RENEW: 1}
-    assert texts[LEASE] == "{}"
+    assert texts.lease() == "{}"
 
 
 @pytest.mark.parametrize("life", [3600, 30])
@@ -240,7 +271,7 @@ def test_a_refresh_token_that_another_process_replaced_meanwhile_is_followed(sta
     def ask(renewal: Renewal) -> Reply:
         asked.append((renewal.request.form or {})["refresh_token"])
         if len(asked) == 1:  # the other was quicker, past the lease
-            texts[LEASE] = "{}"
+            texts[one.lease_name] = "{}"
             other.renew(lambda _: given("access-2", "refresh-2", expires_in=life))
             return Reply(400, {"error": "invalid_grant"})
         return given("access-3", "refresh-3")
@@ -354,16 +385,16 @@ def test_a_token_that_cannot_be_stored_serves_its_process(
     klaviyo.klaviyo.behaviour.rotation = "rotate"
     process = start()
     process.send(READ)
-    before = texts[TOKEN]
+    before = texts[process.token_name]
     texts.unwritable = True
     for _ in range(2):
         clock.now += 7200
         process.send(READ)
-    assert texts[TOKEN] == before
+    assert texts[process.token_name] == before
     errors = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
     assert len(errors) == 2
     assert errors[0].startswith(
-        f"The token of the connection 'shop' could not be stored as {TOKEN}: see that Airflow's Variables can be written."
+        f"The token of the connection 'shop' could not be stored as {process.token_name}: see that Airflow's Variables can be written."
     )
     assert "once this process has ended, the app has to be authorised again" in errors[0]
     texts.unwritable = False
@@ -392,13 +423,14 @@ def test_a_store_that_fails_for_a_moment_loses_nothing(start: Start, klaviyo: Sa
 
 @pytest.mark.parametrize("how", ["raises", "is silent"])
 def test_a_store_that_cannot_be_read_stops_the_renewal(start: Start, klaviyo: SandboxServer, texts: Texts, how: str) -> None:
+    process = start(max_attempts=1)
     if how == "raises":
         texts.unreadable = True
     else:
-        texts[TOKEN] = ""  # as Airflow has it whose Fernet key was changed: the name is there, and nothing to read
+        texts[process.token_name] = ""  # as Airflow has it whose Fernet key was changed: the name is there, and nothing to read
         texts.read = lambda name: texts.get(name) or None  # type: ignore[method-assign]
-    with pytest.raises(KlaviyoNotRenewed, match=f"{TOKEN} .*be read"):
-        start(max_attempts=1).send(READ)
+    with pytest.raises(KlaviyoNotRenewed, match=f"{process.token_name} .*be read"):
+        process.send(READ)
     assert renewals(klaviyo) == 0
 
 
@@ -409,7 +441,7 @@ def test_a_store_that_falls_silent_later_stops_the_renewal_as_well(
     process.send(READ)
     texts.read = lambda _: None  # type: ignore[method-assign, assignment]
     clock.now += 7200
-    with pytest.raises(KlaviyoNotRenewed, match=f"{TOKEN} is stored, and cannot be read"):
+    with pytest.raises(KlaviyoNotRenewed, match=f"{process.token_name} is stored, and cannot be read"):
         process.send(READ)
     assert renewals(klaviyo) == 1
 
@@ -424,12 +456,12 @@ def test_a_variable_that_somebody_deleted_is_stored_again(start: Start, klaviyo:
     assert texts.record()["refresh_token"] == klaviyo.klaviyo.grants.families[-1].refresh
 
 
-@pytest.mark.parametrize("text", ["no JSON", "[]", "{}", '{"grant": 1}', "mine"])
-def test_what_somebody_wrote_there_by_hand_is_no_token(start: Start, texts: Texts, text: str) -> None:
+@pytest.mark.parametrize("text", ["no JSON", "[]", "{}", '{"access_token": "a"}'])
+def test_what_somebody_wrote_there_by_hand_is_no_token(start: Start, klaviyo: SandboxServer, texts: Texts, text: str) -> None:
     process = start()
-    texts[TOKEN] = f'{{"grant": "{process.settings.digest}", "access_token": "a"}}' if text == "mine" else text
+    texts[process.token_name] = text
     process.send(READ)
-    assert texts.record()["grant"] == process.settings.digest
+    assert texts.record()["access_token"] in klaviyo.klaviyo.grants.families[-1].access
 
 
 # ── several at once ─────────────────────────────────────────────────────────────────
@@ -480,11 +512,79 @@ def test_a_renewal_that_nobody_waits_for_any_more_is_finished(klaviyo: SandboxSe
     assert renewals(klaviyo) == 1
 
 
+class Ended(BaseException):
+    """What Airflow raises where a task's time is over."""
+
+
+def test_who_is_ended_gives_the_lease_and_the_lock_back(start: Start, texts: Texts) -> None:
+    process = start()
+
+    def ask(_: Renewal) -> Reply:
+        raise Ended
+
+    async def aask(_: Renewal) -> Reply:
+        raise Ended
+
+    async def awaiting() -> None:
+        await acarry_out(process.grant.ready(), process.clock.asleep, aask)
+
+    with pytest.raises(Ended):
+        process.renew(ask) if process.kind == "blocking" else asyncio.run(awaiting())
+    assert texts.lease() == "{}"
+    assert process.grant.lock.acquire(blocking=False)
+
+
+def test_who_is_ended_while_it_takes_the_lease_gives_it_back(start: Start, texts: Texts) -> None:
+    process = start()
+
+    def sleep(_: float) -> None:
+        raise Ended
+
+    with pytest.raises(Ended):
+        carry_out(process.grant.ready(), sleep, lambda _: given("access-2", "refresh-2"))
+    assert texts.lease() == "{}"
+
+
+@pytest.mark.parametrize("kind", ["blocking", "awaiting"])
+def test_a_request_for_a_token_is_given_up_as_a_whole(kind: str) -> None:
+    replies: list[Reply] = []
+    ended = threading.Event()
+
+    def steps() -> Generator[Renewal, Reply, None]:
+        replies.append((yield replace(Renewal.of(Settings(conn_id="shop"), "r"), seconds=0.05)))
+
+    def ask(_: Renewal) -> Reply:  # an answer that comes byte by byte
+        ended.wait(60)
+        return given("access-2", "refresh-2")
+
+    async def aask(_: Renewal) -> Reply:
+        await asyncio.Event().wait()
+        return given("access-2", "refresh-2")
+
+    if kind == "blocking":
+        carry_out(steps(), lambda _: None, ask)
+    else:
+        asyncio.run(acarry_out(steps(), asyncio.sleep, aask))
+    ended.set()
+    assert [(each.renewed, each.doubtful) for each in replies] == [(False, True)]
+
+
+def test_waiting_for_another_process_ends_with_the_request_s_deadline(start: Start, clock: Clock, texts: Texts) -> None:
+    process = start(deadline=10, max_attempts=1)
+    texts[process.lease_name] = json.dumps({"holder": "slow", "until": clock() + 9999})
+    began = clock()
+    with pytest.raises(KlaviyoNotRenewed, match="another process is at it"):
+        process.send(READ)
+    assert 10 <= clock() - began < 13
+
+
 def test_a_thread_that_does_not_come_to_an_end_is_not_waited_for_for_ever(start: Start) -> None:
     process = start(max_attempts=1)
     assert process.grant.lock.acquire()
+    began = process.clock()
     with pytest.raises(KlaviyoNotRenewed, match="another thread is at it"):
         process.send(READ)
+    assert process.clock() - began < process.grant.patience + 1
 
 
 # ── secrets ─────────────────────────────────────────────────────────────────────────

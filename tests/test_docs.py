@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from airflow.sdk import BaseOperator
 
-from airflow_provider_klaviyo.operators.lists import KlaviyoListListsOperator
+from airflow_provider_klaviyo.operators.lists import KlaviyoCreateListOperator, KlaviyoListListsOperator
 from airflow_provider_klaviyo.operators.request import KlaviyoRequestOperator
 from docs._ext import catalogue, docstrings, tables
 from docs._ext.catalogue import CatalogueError
@@ -123,6 +123,13 @@ def test_what_base_classes_say_of_parameters_stands_with_the_operator_s_own() ->
 )
 def test_an_example_is_found_by_the_operator_s_name(name: str, marker: str) -> None:
     assert catalogue.marker(name) == marker
+
+
+def test_what_an_operator_calls_at_times_says_so_in_its_table_and_is_no_way_to_reach_the_operation() -> None:
+    told = {called.partition("]")[0]: called.partition("<br>")[2] for called, *_ in tables.facts("KlaviyoCreateListOperator", {})}
+    assert told == {"[create_list": "", "[get_lists": "", "[get_list": "in a retry"}
+    ways = {entry.operation.id: entry.operators for found in catalogue.entries().values() for entry in found}
+    assert KlaviyoCreateListOperator not in ways["get_list"]
 
 
 def test_what_a_section_needs_and_does_not_find_is_an_error_that_names_it() -> None:

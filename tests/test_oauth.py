@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from typing import Any
 
 import pytest
@@ -29,16 +30,23 @@ def test_a_renewal_is_a_form_with_the_app_s_credentials() -> None:
     [
         ({"access_token": "a", "refresh_token": "r2", "expires_in": 60, "scope": "lists:read"}, "r2", 60),
         ({"access_token": "a", "refresh_token": "r2"}, "r2", 3600),
-        ({"access_token": "a", "refresh_token": "r2", "expires_in": "soon"}, "r2", 3600),
+        *(
+            ({"access_token": "a", "refresh_token": "r2", "expires_in": life}, "r2", 3600)
+            for life in ("soon", math.inf, -math.inf, 10**400, 0, -1, True)
+        ),
         ({"access_token": "a", "expires_in": 60}, "r1", 60),
         ({"access_token": "a", "refresh_token": None, "expires_in": 60}, "r1", 60),
         ({"access_token": "a", "refresh_token": 7, "expires_in": 60}, "r1", 60),
     ],
 )
 def test_the_whole_answer_is_recorded(answer: Any, refresh: str, life: int) -> None:
-    record = recorded(answer, refresh="r1", now=NOW, grant="g")
-    assert record == {**answer, "refresh_token": refresh, "expires_at": int(NOW) + life, "grant": "g"}
+    record = recorded(answer, refresh="r1", now=NOW)
+    assert record == {**answer, "refresh_token": refresh, "expires_at": int(NOW) + life}
     assert Token.of(record) == Token("a", refresh, int(NOW) + life)
+
+
+def test_a_life_that_is_no_number_is_an_hour() -> None:
+    assert recorded({"access_token": "a", "expires_in": math.nan}, refresh="r1", now=NOW)["expires_at"] == int(NOW) + 3600
 
 
 @pytest.mark.parametrize("record", [{}, {"access_token": "a"}, {"access_token": 1, "refresh_token": "r", "expires_at": 1}])
@@ -56,6 +64,8 @@ def test_a_token_shows_no_secret() -> None:
         (Reply(cause="ConnectError", sent=False), KlaviyoNotRenewed, "(ConnectError)", False),
         (Reply(cause="ReadTimeout"), KlaviyoNotRenewed, "(ReadTimeout)", True),
         (Reply(200), KlaviyoNotRenewed, "answered 200 without a token", True),
+        (Reply(200, {"access_token": ""}), KlaviyoNotRenewed, "answered 200 without a token", True),
+        (Reply(200, {"access_token": "a\nb"}), KlaviyoNotRenewed, "answered 200 without a token", True),
         (Reply(502), KlaviyoNotRenewed, "answered 502 without a token", True),
         (Reply(429, retry_after=3), KlaviyoApiError, "answered 429", False),
         (Reply(401), KlaviyoConfigError, "check client_id and client_secret", False),

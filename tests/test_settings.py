@@ -89,7 +89,10 @@ def test_whitespace_around_a_pasted_key_goes() -> None:
         ({"extra": {"rate_share": "1.5"}}, "'rate_share' .* above 0 and up to 1"),
         ({"extra": {"revision": "latest"}}, "'revision' .* a date such as"),
         ({"extra": {"revision": 20261015}}, "'revision' .* a date such as"),
-        ({"extra": {"public_key": "?"}}, "'public_key' .* company id"),
+        *(
+            ({"extra": {"public_key": key}}, "'public_key' .* company id, and never a private key")
+            for key in ("?", KEY, "pk_abc", "AbC1234")
+        ),
     ],
 )
 def test_nonsense_is_refused_with_the_field_and_what_it_may_be(fields: dict[str, Any], says: str) -> None:

@@ -129,6 +129,11 @@ def test_headers_are_added_to_those_of_every_request(client: Client, klaviyo: Kl
         "Content-Type",
         "Content-Encoding",
         "Transfer-Encoding",
+        "TE",
+        "Forwarded",
+        "X-Forwarded-Host",
+        "X-HTTP-Method-Override",
+        "X-Original-URL",
     ],
 )
 def test_headers_that_are_not_the_callers_are_refused(client: Client, klaviyo: Klaviyo, name: str) -> None:
@@ -150,10 +155,24 @@ def test_what_is_no_header_is_refused(client: Client, klaviyo: Klaviyo, name: st
 # ── paths ──────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("path", ["/api/../client/events", "/client/../api/lists", "/api/lists/./x", "/api/.."])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/api/../client/events", "/client/../api/lists", "/api/lists/./x", "/api/.."),
+        *("/client/%2e%2e/api/lists", "/client/.%2E/api/lists", "/api/%2e"),
+    ],
+)
 def test_a_path_that_climbs_is_refused(client: Client, klaviyo: Klaviyo, path: str) -> None:
     with pytest.raises(KlaviyoConfigError, match="goes to a path on"):
         client.send(Request("GET", path))
+    assert klaviyo.received == []
+
+
+@pytest.mark.parametrize("path", ["/client/reviews?sort=-created", "/api/lists?", "/api/lists#x"])
+def test_a_query_in_the_path_is_refused_since_it_would_be_lost(browser: Client, klaviyo: Klaviyo, path: str) -> None:
+    with pytest.raises(KlaviyoConfigError, match="its query is given apart") as refused:
+        browser.send(Request("GET", path))
+    assert "created" not in str(refused.value)
     assert klaviyo.received == []
 
 
@@ -180,6 +199,15 @@ def test_client_endpoints_get_the_public_key_and_never_the_private_one(browser: 
 def test_a_company_that_is_given_wins(browser: Client, klaviyo: Klaviyo) -> None:
     browser.send(Request("GET", "/client/reviews", params={"company_id": "Other1", "sort": "-created"}))
     assert klaviyo.names == ["GET /client/reviews?company_id=Other1&sort=-created"]
+
+
+@pytest.mark.parametrize("path", ["/client/reviews", "/api/lists"])
+@pytest.mark.parametrize("company", [KEY, f" {KEY}", "PK_live_1"])
+def test_a_private_key_is_no_company(browser: Client, klaviyo: Klaviyo, path: str, company: str) -> None:
+    with pytest.raises(KlaviyoConfigError, match=r"company_id is .* never a private key") as refused:
+        browser.send(Request("GET", path, params={"company_id": company}))
+    assert company.strip() not in str(refused.value)
+    assert klaviyo.received == []
 
 
 def test_pages_of_a_client_endpoint_keep_the_company(browser: Client, klaviyo: Klaviyo) -> None:
@@ -246,6 +274,25 @@ def test_a_text_that_is_cut_short_is_read_again(client: Client, klaviyo: Klaviyo
 def test_deleting_what_is_gone_gives_nothing_of_the_kind(client: Client, klaviyo: Klaviyo, answer: Any, nothing: Any) -> None:
     klaviyo.answers = [Answer(502), Answer(404, {"errors": [{"code": "not_found"}]})]
     assert client.send(Request("DELETE", "/api/lists/Y6nRLr", answer=answer)) == nothing
+
+
+# ── answers that hold nothing ──────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("answer", "read"), [(Answer(204, b""), {}), (Answer(200, {"results": [1]}), {"results": [1]})])
+def test_an_operation_that_nobody_documents_may_answer_a_read_without_data(
+    client: Client, klaviyo: Klaviyo, answer: Answer, read: Any
+) -> None:
+    klaviyo.answers = [answer]
+    assert client.send(Request("GET", "/api/novelties")) == read
+    assert len(klaviyo.received) == 1
+
+
+@pytest.mark.parametrize("answer", ["json", "text"])
+def test_a_redirect_with_nothing_in_it_is_explained(client: Client, klaviyo: Klaviyo, answer: Any) -> None:
+    klaviyo.answers = [Answer(302, b"", {"Location": "https://evil.example/"})]
+    with pytest.raises(KlaviyoApiError, match="redirects are not followed, lest the key travels: check the host"):
+        client.send(Request("GET", "/api/lists", answer=answer))
 
 
 # ── secrets ────────────────────────────────────────────────────────────────────────

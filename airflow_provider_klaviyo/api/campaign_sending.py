@@ -63,6 +63,9 @@ GOING = frozenset(
 )
 """Statuses of what is being sent, or has been."""
 
+WAITING = frozenset({CampaignStatus.PREPARING_TO_SCHEDULE, CampaignStatus.SCHEDULED})
+"""Statuses of what goes out by itself, at its time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
@@ -111,8 +114,13 @@ class Campaign:
 
     @property
     def going(self) -> bool:
-        """Whether there is nothing left to send: all of it is being sent, or has been."""
-        return bool(self.statuses) and GOING.issuperset(self.statuses.values())
+        """Whether any of it is being sent, or has been."""
+        return not GOING.isdisjoint(self.statuses.values())
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether any of it goes out by itself, at its time."""
+        return not WAITING.isdisjoint(self.statuses.values())
 
     @property
     def standing(self) -> str:
@@ -124,12 +132,32 @@ class Campaign:
         """Statuses that this package does not know."""
         return sorted(set(self.statuses.values()) - set(CampaignStatus))
 
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing to wait for: it is sent, cancelled, or has no messages."""
+        return self.sent or self.cancelled or not self.statuses
+
+    def check_new(self) -> Campaign:
+        """
+        Return it, if it has messages and none of them is on its way.
+
+        :raises KlaviyoConfigError: It has none, or some go out for a second time.
+        """
+        if not self.statuses:
+            raise KlaviyoConfigError(f"the campaign {self.id} has no messages: there is nothing to send")
+        if self.going:
+            gone = ", ".join(f"{message} is {status}" for message, status in self.statuses.items() if status in GOING)
+            raise KlaviyoConfigError(f"of the campaign {self.id}, {gone}: it goes out once; clone it to send it again")
+        return self
+
     def check(self) -> Campaign:
         """
         Return it, sent or still to be.
 
-        :raises KlaviyoError: It was cancelled.
+        :raises KlaviyoError: It was cancelled, or has no messages that could be sent.
         """
+        if not self.statuses:
+            raise KlaviyoError(f"the campaign {self.id} has no messages: there is nothing to send")
         if self.cancelled:
             raise KlaviyoError(f"the campaign {self.id} was not sent as a whole: {self.standing}")
         return self
@@ -146,7 +174,7 @@ def schedule(
     timezone_options: Mapping[str, Any] | None = None,
 ) -> Request[Json]:
     """
-    Have messages of a campaign sent at a time.
+    Have messages of a campaign sent at a time. To ask for the same time again does no harm.
 
     https://developers.klaviyo.com/en/reference/schedule_campaign
 
@@ -182,7 +210,8 @@ def schedule(
     )
     attributes = {"message_schedules": [{"message_id": each, **plan} for each in message_ids]}
     relationships = {"campaign": {"data": {"type": "campaign", "id": campaign_id}}}
-    return Request("POST", "/api/campaign-schedule", json=document("campaign-schedule", attributes, relationships=relationships))
+    body = document("campaign-schedule", attributes, relationships=relationships)
+    return Request("POST", "/api/campaign-schedule", json=body, replayable=True)
 
 
 def send(*, campaign_id: str) -> Request[Json]:

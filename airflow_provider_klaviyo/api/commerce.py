@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, Required, TypedDict, Unpack, cast
+from typing import Any, Literal, Required, TypedDict, Unpack, cast, get_args
 
 from airflow_provider_klaviyo.api import bodies
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
@@ -24,6 +24,7 @@ from airflow_provider_klaviyo.api.items import (
     about_items,
     address_properties,
     amount,
+    in_key,
     item_properties,
     line_key,
     needed,
@@ -42,6 +43,8 @@ VIEWED_PRODUCT = "Viewed Product"
 FULFILLED_ORDER = "Fulfilled Order"
 CANCELLED_ORDER = "Cancelled Order"
 REFUNDED_ORDER = "Refunded Order"
+
+Cancelled = Literal["Cancelled Order", "Canceled Order"]
 
 AT_THE_TOP = {"ProductURL": "URL", "ItemPrice": "Price"}
 """What properties of an item are called where they stand at the top of an event."""
@@ -120,15 +123,15 @@ def fulfilled_order(**order: Unpack[Order]) -> bodies.Event:
     return _order(FULFILLED_ORDER, order)
 
 
-def cancelled_order(
-    *, reason: str | None = None, metric: Literal["Cancelled Order", "Canceled Order"] = "Cancelled Order", **order: Unpack[Order]
-) -> bodies.Event:
+def cancelled_order(*, reason: str | None = None, metric: Cancelled = "Cancelled Order", **order: Unpack[Order]) -> bodies.Event:
     """
     Return the event that an order was cancelled; for the other parameters see :class:`Order`.
 
     :param reason: Why.
     :param metric: Klaviyo's integrations say "Cancelled Order", its newer guide "Canceled Order": one account should have one of them.
     """
+    if metric not in get_args(Cancelled):
+        raise KlaviyoConfigError(f"metric is one of {', '.join(get_args(Cancelled))}")
     return _order(metric, order, reason)
 
 
@@ -146,7 +149,7 @@ def ordered_products(**order: Unpack[Order]) -> list[bodies.Event]:
     Return an Ordered Product event for each item of an order; for the parameters see :class:`Order`.
 
     They share the order's id, person, time and currency. An item is told from the others by its ``line_id``, or else by its variant,
-    SKU or product, and by how many of the same came before it.
+    SKU, product or name, and by how many of the same came before it.
     """
     _check(ORDERED_PRODUCT, order, Order, "order_id")
     common: Json = {name: order.get(name) for name in ("order_id", "profile", "time", "value_currency")}
@@ -154,7 +157,7 @@ def ordered_products(**order: Unpack[Order]) -> list[bodies.Event]:
     for at, item in enumerate(_listed(order.get("items") or ())):
         own = item_properties(item, f"items[{at}]")
         seen[key := line_key(item)] += 1
-        events.append(_product(own, key if seen[key] == 1 else f"{key}:{seen[key]}", common))
+        events.append(_product(own, line_key(item, seen[key]), common))
     return events
 
 
@@ -239,7 +242,7 @@ def _product(item: Json, line: str, said: Mapping[str, Any]) -> bodies.Event:
     own = {"OrderId": order_id, **item}
     if brand := own.pop("Brand", None):
         own["ProductBrand"] = brand  # as Klaviyo's guide has it, for this metric alone
-    return _event(ORDERED_PRODUCT, own, said, f"{order_id}:{line}", item.get("RowTotal"))
+    return _event(ORDERED_PRODUCT, own, said, f"{in_key(order_id)}:{line}", item.get("RowTotal"))
 
 
 def _event(metric: str, own: Json, said: Mapping[str, Any], unique_id: str, value: float | None = None) -> bodies.Event:

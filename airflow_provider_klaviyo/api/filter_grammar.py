@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -84,24 +84,36 @@ def parse(text: str) -> tuple[Filter, ...]:
     return _Reader(text).read()
 
 
+def terms(text: str) -> Iterator[Term]:
+    """
+    Read the comparisons of a filter, however they are nested.
+
+    :param text: Klaviyo's filter.
+    :raises KlaviyoConfigError: It is none.
+    """
+    return _flat(parse(text), NESTING)
+
+
 def conditions(text: str) -> Iterator[Term]:
     """
-    Read the filter of a list: all that it says has to hold.
+    Read the filter of a list or a report: all that it says has to hold.
 
     :param text: Klaviyo's filter.
     :raises KlaviyoConfigError: It is none, or has ``or`` or ``not`` in it.
     """
-    return _flat(parse(text))
+    return _flat(parse(text), ("and",))
 
 
-def _flat(filters: Iterable[Filter]) -> Iterator[Term]:
+def _flat(filters: Iterable[Filter], nesting: Collection[str]) -> Iterator[Term]:
     for each in filters:
         if isinstance(each, Term):
             yield each
-        elif each.operator == "and":
-            yield from _flat(each.members)
+        elif each.operator in nesting:
+            yield from _flat(each.members, nesting)
         else:
-            raise KlaviyoConfigError(f"a list takes no {each.operator}(...), only filters that all hold: use any(...), or read it twice")
+            raise KlaviyoConfigError(
+                f"it takes no {each.operator}(...), only filters that all hold: compare with several values, or read it twice"
+            )
 
 
 class _Reader:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
-from airflow_provider_klaviyo.api.limits import Operation
+from airflow_provider_klaviyo.api.limits import Operation, Words
 
 if TYPE_CHECKING:  # read where it is needed: every operator's import passes here
     from airflow_provider_klaviyo.api.filter_grammar import Term, Word
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # read where it is needed: every operator's import passes her
 Value = str | bool | int | float | Decimal | datetime
 
 MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+BLANK = r"([0-9]{4}-[0-9]{2}-[0-9]{2}) (?=[0-9]{2}:[0-9]{2}:[0-9]{2})"
 
 
 def equals(field: str, value: Value) -> str:
@@ -126,6 +127,17 @@ def not_(filter: str) -> str:  # noqa: A002 - Klaviyo's name
     return f"not({_single(filter)})"
 
 
+def with_t(text: str) -> str:
+    """
+    Write the times of a filter with a ``T``: templates such as ``{{ data_interval_start }}`` render them with a blank.
+
+    :param text: Klaviyo's filter. What stands between quotes stays as it is.
+    """
+    from airflow_provider_klaviyo.api.filter_grammar import TEXT
+
+    return re.sub(f"{TEXT.pattern}|{BLANK}", lambda found: f"{found[1]}T" if found[1] else found[0], text, flags=TEXT.flags)
+
+
 def check(text: str | None, operation: Operation) -> None:
     """
     Refuse a filter that a list does not take: Klaviyo would, after the request had been counted.
@@ -145,22 +157,42 @@ def check(text: str | None, operation: Operation) -> None:
 
     try:
         for term in conditions(text):
-            _check_term(term, operation)
+            check_term(term, operation.filters, operation.filter_types, operation.filter_words)
     except KlaviyoConfigError as error:
         raise KlaviyoConfigError(f"{operation.id}: {error}") from None
 
 
-def _check_term(term: Term, operation: Operation) -> None:
-    if term.field not in operation.filters:
+def check_field(term: Term, fields: Collection[str]) -> None:
+    """
+    Refuse a comparison of a field that is not filtered by.
+
+    :param term: The comparison.
+    :param fields: What is filtered by.
+    :raises KlaviyoConfigError: It is another field.
+    """
+    if term.field not in fields:
         named = term.field if re.fullmatch(r"[a-z_.]+", term.field) else "that field"  # which may be a value in its place
-        raise KlaviyoConfigError(f"it does not filter by {named}, but by {', '.join(operation.filters)}")
-    operators = operation.filters[term.field]
+        raise KlaviyoConfigError(f"it does not filter by {named}, but by {', '.join(fields)}")
+
+
+def check_term(term: Term, fields: Words, types: Mapping[str, str] | None = None, words: Words | None = None) -> None:
+    """
+    Refuse a comparison that Klaviyo would.
+
+    :param term: The comparison.
+    :param fields: The operators of each field.
+    :param types: What each field is compared with, of :data:`FORMS`; ``string`` where left out.
+    :param words: The values a field may be compared with, for fields that have but a few.
+    :raises KlaviyoConfigError: It is another field, another operator or another kind of value.
+    """
+    check_field(term, fields)
+    operators = fields[term.field]
     if term.operator not in operators:
         raise KlaviyoConfigError(f"{term.field} does not take {term.operator}, but {', '.join(operators)}")
-    form, holds = FORMS[operation.filter_types.get(term.field, "string")]
+    form, holds = FORMS[(types or {}).get(term.field, "string")]
     if not all(holds(word) for word in term.words):
         raise KlaviyoConfigError(f"{term.field} is compared with {form}")
-    choices = operation.filter_words.get(term.field)
+    choices = (words or {}).get(term.field)
     if choices and not all(word.text in choices for word in term.words):
         raise KlaviyoConfigError(f"{term.field} is one of {', '.join(choices)}")
 
@@ -180,7 +212,7 @@ def _bare(form: str) -> Callable[[Word], bool]:
 
 FORMS: Mapping[str, tuple[str, Callable[[Word], bool]]] = {
     "string": ("a text between quotes", lambda word: word.quoted),
-    "date-time": ("a time with its zone, without quotes: 2026-01-31T00:00:00Z, or a template with | ts", _is_moment),
+    "date-time": ("a time with its zone, without quotes: 2026-01-31T00:00:00Z", _is_moment),
     "number": ("a number, without quotes", _bare(r"-?[0-9]+(\.[0-9]+)?")),
     "integer": ("a whole number, without quotes", _bare("-?[0-9]+")),
     "boolean": ("true or false, without quotes", _bare("true|false")),

@@ -114,15 +114,33 @@ def item_properties(item: Item, where: str) -> Json:
     return with_details(own, item.get("properties"), where)
 
 
-def line_key(item: Item) -> str:
+def line_key(item: Item, number: int = 1) -> str:
     """
-    Return what tells an item from others: its ``line_id``, or else its variant, SKU, product or name.
+    Return what tells an item from others: its ``line_id``, or else its variant, SKU, product or name, as ``variant:8``.
+
+    No two items have one, whatever their ids: those of different kinds differ by the kind, and ``:`` within one is written ``%3A``.
+    A ``line_id`` stands alone, as Shopify's do in the events that are made of its orders.
 
     :param item: A checked item.
+    :param number: Which it is of several that are told by the same.
     :raises KlaviyoConfigError: Its ``line_id`` is no id.
     """
-    known = (item.get("line_id"), item.get("variant_id"), item.get("sku"), item.get("product_id"), item["product_name"])
-    return next(found for each in known if (found := text(each, "line_id")))
+    known = {
+        "line": item.get("line_id"),
+        "variant": item.get("variant_id"),
+        "sku": item.get("sku"),
+        "product": item.get("product_id"),
+        "name": item["product_name"],
+    }
+    kind, own = next((kind, in_key(found)) for kind, each in known.items() if (found := text(each, "line_id")))
+    if number > 1:
+        return f"{kind}:{own}:{number}"
+    return own if kind == "line" else f"{kind}:{own}"
+
+
+def in_key(text: str) -> str:
+    """Return a text as it stands within a key whose parts ``:`` divides."""
+    return text.replace("%", "%25").replace(":", "%3A")
 
 
 def address_properties(address: Address | None, where: str) -> Json:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Literal, get_args
@@ -53,7 +53,7 @@ class Job:
     :param status: Where it stands.
     :param total: Rows it has, 0 until Klaviyo has counted them, and where it does not.
     :param completed: Rows it carried out.
-    :param failed: Rows it refused.
+    :param failed: Rows it refused; of a kind that does not count them, those that are neither completed nor skipped in the end.
     :param skipped: Rows there was nothing to do for, among them those to delete that are not there.
     :param errors: What was wrong with the refused rows, as far as the job itself says so.
     """
@@ -87,7 +87,10 @@ class Job:
                 errors = tuple(each for each in said if not (kind.endswith("-bulk-delete") and each.code == "not_found"))
                 gone = min(len(said) - len(errors), counts["failed"])
                 counts |= {"failed": counts["failed"] - gone, "skipped": counts["skipped"] + gone}
-                return cls(job_id, kind, _status(told.get("status"), kind), **counts, errors=errors)
+                status = _status(told.get("status"), kind)
+                if status is JobStatus.COMPLETE and "failed_count" not in told:  # a kind that does not count them
+                    counts["failed"] = max(0, counts["total"] - counts["completed"] - counts["skipped"])
+                return cls(job_id, kind, status, **counts, errors=errors)
         raise KlaviyoError("Klaviyo answered with what is no job: it has no type, id or attributes")
 
     @classmethod
@@ -112,19 +115,36 @@ class Job:
         :param allowed_failures: Rows that may have failed.
         :raises KlaviyoJobFailed: It was cancelled, or is complete without more rows than that.
         """
-        if self.status is JobStatus.CANCELLED:
-            raise KlaviyoJobFailed(
-                f"the {self.kind} job {self.id} was cancelled after {self.completed:,} of {self.total:,} rows: start it anew"
-            )
-        if self.status is JobStatus.COMPLETE and self.failed > allowed_failures:
-            where = f": {listed(self.errors)}" if self.errors else ""
-            if self.kind == "profile-bulk-import":
-                where = f"; GET /api/profile-bulk-import-jobs/{self.id}/import-errors names them"
-            raise KlaviyoJobFailed(
-                f"the {self.kind} job {self.id} is complete, but {self.failed:,} of {self.total:,} rows failed"
-                f" ({allowed_failures:,} allowed){where}"
-            )
+        if wrong([self], allowed_failures):
+            raise KlaviyoJobFailed(self.complaint(allowed_failures))
         return self
+
+    def complaint(self, allowed_failures: int) -> str:
+        """
+        Say how it ended, where that is not as it should be.
+
+        :param allowed_failures: Rows that may have failed.
+        """
+        if self.status is JobStatus.CANCELLED:
+            return f"the {self.kind} job {self.id} was cancelled after {self.completed:,} of {self.total:,} rows: start it anew"
+        where = f": {listed(self.errors)}" if self.errors else ""
+        if self.kind == "profile-bulk-import":
+            where = f"; GET /api/profile-bulk-import-jobs/{self.id}/import-errors names them"
+        return (
+            f"the {self.kind} job {self.id} is complete, but {self.failed:,} of {self.total:,} rows failed"
+            f" ({allowed_failures:,} allowed){where}"
+        )
+
+
+def wrong(found: Sequence[Job], allowed_failures: int = 0) -> list[Job]:
+    """
+    Return which of some jobs did not end as they should: those that were cancelled, and those with failed rows where all have too many.
+
+    :param found: The jobs.
+    :param allowed_failures: Rows that may have failed, over all of them.
+    """
+    excess = sum(job.failed for job in found if job.status is JobStatus.COMPLETE) > allowed_failures
+    return [job for job in found if job.status is JobStatus.CANCELLED or (job.status is JobStatus.COMPLETE and excess and job.failed)]
 
 
 def get(*, kind: Kind, job_id: str) -> Request[Job]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
 from airflow_provider_klaviyo.api import filters, limits
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
@@ -67,6 +67,8 @@ class Listing(Reading, total=False):
         of :mod:`~airflow_provider_klaviyo.api.filters` write it.
     :param sort: A field, with ``-`` before it to have the largest first.
     :param page_size: Items a page; as many as Klaviyo chooses where left out.
+
+    An empty ``filter``, ``sort`` or ``include``, as a template may give, is none.
     """
 
     filter: str | None
@@ -91,9 +93,11 @@ def listing(path: str, **query: Unpack[Listing]) -> Request[Json]:
     :param path: The list's path.
     :raises KlaviyoConfigError: The operation does not offer what is asked for.
     """
-    given_query = given(**query)
-    if unknown := given_query.keys() - Listing.__annotations__.keys():
+    if unknown := given(**query).keys() - Listing.__annotations__.keys():
         raise TypeError(f"a query has {', '.join(sorted(Listing.__annotations__))}, not {', '.join(sorted(unknown))}")
+    query = cast("Listing", {name: value for name, value in query.items() if not isinstance(value, str) or value.strip()})
+    if text := query.get("filter"):
+        query["filter"] = filters.with_t(text)
     if operation := limits.find("GET", path):
         _check(operation, query)
     return Request("GET", path, params=_params(query))
@@ -112,7 +116,7 @@ def _words(names: Names | None) -> list[str]:
 
 def _check(operation: Operation, query: Listing) -> None:
     """Refuse what an operation does not offer: Klaviyo would, after the request had been counted."""
-    filters.check(query.get("filter") or None, operation)
+    filters.check(query.get("filter"), operation)
     if sort := query.get("sort"):
         _offered(operation, "sort", [sort.removeprefix("-")], operation.sortable)
     _offered(operation, "include", _words(query.get("include")), operation.include)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
@@ -15,9 +16,9 @@ FORMS: Mapping[str, Callable[[str], object]] = {"email": is_email, "phone_number
 
 def delete_profile(*, profile_id: str | None = None, lookup: Mapping[str, str] | None = None) -> Request[Json]:
     """
-    Ask Klaviyo to delete a profile and all there is about it. Nothing brings it back.
+    Ask Klaviyo to delete all profiles that have an identifier, and all there is about them. Nothing brings them back.
 
-    It is carried out some time later, and there is no job to look at.
+    It is carried out some time later, and there is no job to look at. Klaviyo may accept an id that nothing has.
 
     https://developers.klaviyo.com/en/reference/request_profile_deletion
 
@@ -25,11 +26,15 @@ def delete_profile(*, profile_id: str | None = None, lookup: Mapping[str, str] |
     :param lookup: In place of the id, one identifier: ``{"email": "sarah@example.com"}`` or ``phone_number``.
     :raises KlaviyoConfigError: Not exactly one, or one of a wrong form.
     """
-    if bool(profile_id) == bool(lookup):
+    if (profile_id is None) == (lookup is None):
         raise KlaviyoConfigError("give either profile_id or lookup")
+    if profile_id is not None and not re.fullmatch(r"[0-9A-Za-z_-]+", profile_id):
+        raise KlaviyoConfigError("profile_id is no id: it is empty, or has other characters than letters and digits")
     attributes = dict(lookup or {})
-    if lookup and (len(lookup) != 1 or not all(name in FORMS and value and FORMS[name](str(value)) for name, value in lookup.items())):
+    if lookup is not None and (
+        len(lookup) != 1 or not all(name in FORMS and value and FORMS[name](str(value)) for name, value in lookup.items())
+    ):
         raise KlaviyoConfigError(f"lookup is one of {', '.join(FORMS)}, with its value in full: an address, or a number in E.164 format")
-    person = given(type="profile", id=profile_id or None, attributes=attributes)
+    person = given(type="profile", id=profile_id, attributes=attributes)
     body = document("data-privacy-deletion-job", {"profile": {"data": person}})
     return Request("POST", "/api/data-privacy-deletion-jobs", json=body, replayable=True)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Unpack
 
 from airflow_provider_klaviyo.api import bodies
@@ -11,9 +11,11 @@ from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.filters import equals
 from airflow_provider_klaviyo.api.jsonapi import Listing, Names, Reading, document, given, identifiers, listing, reading
 from airflow_provider_klaviyo.api.request import Json, Request, at
+from airflow_provider_klaviyo.api.values import E164, is_email
 
 MOST_IMPORTED = 10_000
-LOOKUPS = ("email", "phone_number", "external_id", "_kx")
+LOOKUPS: Mapping[str, Callable[[str], object]] = {"email": is_email, "phone_number": E164.fullmatch, "external_id": bool, "_kx": bool}
+"""What a profile is found by, and what tells whether a value has its form."""
 
 
 def create(*, profile: bodies.Profile | Mapping[str, Any]) -> Request[Json]:
@@ -130,10 +132,12 @@ def get_by(*, lookup: Mapping[str, str], **query: Unpack[Reading]) -> Request[Js
     https://developers.klaviyo.com/en/reference/get_profiles
 
     :param lookup: One identifier and its value, such as ``{"email": "sarah@example.com"}``.
-    :raises KlaviyoConfigError: Not one, or none that profiles are found by.
+    :raises KlaviyoConfigError: Not one, none that profiles are found by, or one of a wrong form: Klaviyo would find nobody.
     """
-    if len(lookup) != 1 or not all(name in LOOKUPS and value for name, value in lookup.items()):
-        raise KlaviyoConfigError(f"lookup is one of {', '.join(LOOKUPS)}, with its value")
+    if len(lookup) != 1 or not all(name in LOOKUPS and value and LOOKUPS[name](str(value)) for name, value in lookup.items()):
+        raise KlaviyoConfigError(
+            f"lookup is one of {', '.join(LOOKUPS)}, with its value: an address, a number in E.164 form, or another text"
+        )
     ((name, value),) = lookup.items()
     page = listing("/api/profiles", filter=equals(name, value), **query)
     return Request(page.method, page.path, params=page.params, read=_first)

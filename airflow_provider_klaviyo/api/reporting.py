@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
-from airflow_provider_klaviyo.api import filter_grammar
+from airflow_provider_klaviyo.api import filter_grammar, filters
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.jsonapi import document, given
+from airflow_provider_klaviyo.api.limits import Words
 from airflow_provider_klaviyo.api.request import Json, Request
 
 Interval = Literal["hourly", "daily", "weekly", "monthly"]
@@ -20,8 +21,11 @@ TIMEFRAMES = (
     *("today", "yesterday", "this_week", "last_week", "this_month", "last_month", "this_year", "last_year"),
     *("last_7_days", "last_30_days", "last_90_days", "last_3_months", "last_12_months", "last_365_days"),
 )
-LONGEST: dict[str, timedelta] = {"hourly": timedelta(days=7), "daily": timedelta(days=60), "monthly": timedelta(weeks=52)}
 YEAR = timedelta(days=366)
+LONGEST = {"hourly": timedelta(days=7), "daily": timedelta(days=60), "weekly": YEAR, "monthly": timedelta(weeks=52)}
+MOST_VALUES = 100
+"""Values that one comparison of a filter may have."""
+FILTER_WORDS = {"send_channel": ("email", "sms", "push-notification", "whatsapp")}
 
 OF_MESSAGES = (
     *("average_order_value", "bounce_rate", "bounced", "bounced_or_failed", "bounced_or_failed_rate", "click_rate", "click_to_open_rate"),
@@ -45,22 +49,42 @@ class Subject:
 
     :param name: Klaviyo's name of it.
     :param statistics: What can be counted.
+    :param filters: What it is filtered by: the operators of each field.
     :param needed: What rows are always grouped by, if they are grouped otherwise than Klaviyo does.
     :param groups: What they may be grouped by as well.
+    :param since: When its numbers begin, in the account's own time.
     """
 
     name: str
     statistics: tuple[str, ...]
+    filters: Words = field(hash=False)
     needed: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    since: datetime | None = None
+
+
+def _of_messages(*fields: str) -> Words:
+    """Return what a report about messages is filtered by, beside the fields of its own."""
+    single = (*fields, "send_channel", "text_message_format", "variation", "variation_name")
+    return {**dict.fromkeys(single, ("equals", "contains-any")), **dict.fromkeys(("tag_id", "tag_name"), ("contains-any", "contains-all"))}
 
 
 CAMPAIGNS = Subject(
-    "campaign", OF_MESSAGES, ("campaign_id", "campaign_message_id"), ("campaign_message_name", "group", "group_name", *MESSAGE_GROUPS)
+    "campaign",
+    OF_MESSAGES,
+    _of_messages("campaign_id", "campaign_message_id", "campaign_message_name"),
+    ("campaign_id", "campaign_message_id"),
+    ("campaign_message_name", "group", "group_name", *MESSAGE_GROUPS),
 )
-FLOWS = Subject("flow", OF_MESSAGES, ("flow_id", "flow_message_id"), ("flow_message_name", "flow_name", *MESSAGE_GROUPS))
-FORMS = Subject("form", OF_FORMS, ("form_id",), ("form_version_id",))
-SEGMENTS = Subject("segment", OF_SEGMENTS)
+FLOWS = Subject(
+    "flow",
+    OF_MESSAGES,
+    _of_messages("flow_id", "flow_message_id", "flow_message_name", "flow_name"),
+    ("flow_id", "flow_message_id"),
+    ("flow_message_name", "flow_name", *MESSAGE_GROUPS),
+)
+FORMS = Subject("form", OF_FORMS, dict.fromkeys(("form_id", "form_version_id"), ("equals", "any")), ("form_id",), ("form_version_id",))
+SEGMENTS = Subject("segment", OF_SEGMENTS, {"segment_id": ("equals", "any")}, since=datetime(2023, 6, 1))  # noqa: DTZ001 - the account's
 
 
 def campaign_values(
@@ -81,8 +105,9 @@ def campaign_values(
         for times of the account's own time zone.
     :param conversion_metric_id: The metric that counts as a conversion, such as that of Placed Order.
     :param group_by: What makes a row: ``campaign_id`` and ``campaign_message_id``, and any of the others that :data:`CAMPAIGNS` has.
-    :param filter: Klaviyo's filter, such as ``and(equals(campaign_id,"01J"),contains-any(send_channel,["email"]))``.
-    :raises KlaviyoConfigError: Klaviyo has no such statistic, time or grouping.
+    :param filter: Klaviyo's filter, such as ``and(equals(campaign_id,"01J"),contains-any(send_channel,["email"]))``: a field is compared
+        once, with :data:`MOST_VALUES` values at most.
+    :raises KlaviyoConfigError: Klaviyo has no such statistic, time, grouping or filter.
     """
     return _values(
         CAMPAIGNS,
@@ -210,13 +235,10 @@ def _values(subject: Subject, **asked: Any) -> Request[Json]:
     return _report(subject, "values", _rows, **asked)
 
 
-def _series(subject: Subject, *, interval: Interval, timeframe: str | Window, **asked: Any) -> Request[Json]:
+def _series(subject: Subject, *, interval: Interval, **asked: Any) -> Request[Json]:
     if interval not in get_args(Interval):
         raise KlaviyoConfigError(f"interval is one of {', '.join(get_args(Interval))}")
-    longest = LONGEST.get(interval, YEAR)
-    if not isinstance(timeframe, str) and timeframe[1] - timeframe[0] > longest:
-        raise KlaviyoConfigError(f"an {interval} report goes over {longest.days} days at most: split it")
-    return _report(subject, "series", _rows_over_time, interval=interval, timeframe=timeframe, **asked)
+    return _report(subject, "series", _rows_over_time, interval=interval, **asked)
 
 
 def _report(
@@ -226,6 +248,7 @@ def _report(
     *,
     statistics: Sequence[str],
     timeframe: str | Window,
+    interval: Interval | None = None,
     group_by: Sequence[str] | None = None,
     filter: str | None = None,  # noqa: A002 - Klaviyo's name
     **asked: Any,
@@ -236,24 +259,42 @@ def _report(
         isinstance(group_by, str) or not set(subject.needed) <= set(group_by) <= {*subject.needed, *subject.groups}
     ):
         raise KlaviyoConfigError(f"group_by is a list of {' and '.join(subject.needed)}, and any of {', '.join(subject.groups)}")
-    if filter is not None:
-        filter_grammar.parse(filter)
+    chosen = (filter or "").strip() or None
+    if chosen:
+        _check_filter(chosen, subject)
     kind = f"{subject.name}-{form}-report"
     groups = None if group_by is None else list(group_by)
-    attributes = given(statistics=list(statistics), timeframe=_timeframe(timeframe), group_by=groups, filter=filter, **asked)
+    told = _timeframe(timeframe, subject, interval)
+    attributes = given(statistics=list(statistics), timeframe=told, interval=interval, group_by=groups, filter=chosen, **asked)
     return Request("POST", f"/api/{kind}s", json=document(kind, attributes), replayable=True, read=read)
 
 
-def _timeframe(timeframe: str | Window) -> Json:
+def _check_filter(text: str, subject: Subject) -> None:
+    if len(filter_grammar.parse(text)) > 1:
+        raise KlaviyoConfigError("a report takes one filter: join several as and(...)")
+    terms = list(filter_grammar.conditions(text))
+    for term in terms:
+        filters.check_term(term, subject.filters, words=FILTER_WORDS)
+        if len(term.words) > MOST_VALUES:
+            raise KlaviyoConfigError(f"{term.field} is compared with {MOST_VALUES} values at most")
+    if len({term.field for term in terms}) < len(terms):
+        raise KlaviyoConfigError("a report compares each field once: give several values to one comparison")
+
+
+def _timeframe(timeframe: str | Window, subject: Subject, interval: Interval | None) -> Json:
     if isinstance(timeframe, str):
         if timeframe not in TIMEFRAMES:
             raise KlaviyoConfigError(f"timeframe is one of {', '.join(TIMEFRAMES)}; or give a start and an end")
         return {"key": timeframe}
-    start, end = timeframe
-    if (start.tzinfo is None) != (end.tzinfo is None):
+    if len({each.tzinfo is None for each in timeframe}) > 1:
         raise KlaviyoConfigError("start and end have both a time zone, or neither")
+    start, end = (each.replace(tzinfo=None) for each in timeframe)  # as Klaviyo reads them
     if not start < end <= start + YEAR:
         raise KlaviyoConfigError("start is before end, by a year at most")
+    if interval and end - start > LONGEST[interval]:
+        raise KlaviyoConfigError(f"a report with {interval} intervals goes over {LONGEST[interval].days} days at most: split it")
+    if subject.since and start < subject.since:
+        raise KlaviyoConfigError(f"{subject.name} reports begin on {subject.since:%Y-%m-%d}: give a later start")
     told = (each.replace(tzinfo=each.tzinfo or UTC).isoformat() for each in timeframe)  # some offset must stand there
     return dict(zip(("start", "end"), told, strict=True))
 

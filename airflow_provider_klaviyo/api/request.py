@@ -24,12 +24,13 @@ def at(template: str, *ids: str) -> str:
 
     :param template: A path such as ``/api/lists/{}/profiles``.
     :param ids: One id for each ``{}``.
-    :raises ValueError: An id is empty, ``.`` or ``..``: the path would be another endpoint's.
+    :raises KlaviyoConfigError: An id is empty, ``.`` or ``..``: the path would be another endpoint's.
     """
+    from airflow_provider_klaviyo.api.errors import KlaviyoConfigError  # which imports this module
+
     for each in ids:
         if str(each).strip() in {"", ".", ".."}:
-            message = f"{template} needs an id in place of {{}}, not {each!r}"
-            raise ValueError(message)
+            raise KlaviyoConfigError(f"{template} needs an id in place of {{}}, not {each!r}")
     return template.format(*(quote(str(each), safe="") for each in ids))
 
 
@@ -98,6 +99,8 @@ class Request(Generic[T]):
         Only path and query of ``links.next`` are taken: the key never travels to another host.
         """
         link = (page.get("links") or {}).get("next")
+        if isinstance(link, dict):  # JSON:API has both
+            link = link.get("href")
         if not link:
             return None
         parts = urlsplit(link)

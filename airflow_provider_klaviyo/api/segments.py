@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Unpack
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
@@ -95,11 +95,16 @@ def profiles(*, segment_id: str, **query: Unpack[Listing]) -> Request[Json]:
 def _check(name: str | None, definition: Mapping[str, Any] | None) -> None:
     if name is not None and not name.strip():
         raise KlaviyoConfigError("a segment needs a name")
-    if definition is not None and (
-        definition.keys() != {"condition_groups"} or not all(map(_is_group, definition["condition_groups"] or [None]))
-    ):
+    if definition is not None and not _holds(definition, "condition_groups", _is_group):
         raise KlaviyoConfigError('definition is {"condition_groups": [{"conditions": [...]}]}, with a condition in each group')
 
 
 def _is_group(group: Any) -> bool:
-    return isinstance(group, Mapping) and group.keys() == {"conditions"} and bool(group["conditions"])
+    return _holds(group, "conditions", lambda condition: isinstance(condition, Mapping))
+
+
+def _holds(value: Any, name: str, fits: Callable[[Any], bool]) -> bool:
+    """Say whether a value is a mapping with that name alone, and under it a list of things that fit, at least one."""
+    if not isinstance(value, Mapping) or value.keys() != {name} or not isinstance(value[name], (list, tuple)):
+        return False
+    return bool(value[name]) and all(map(fits, value[name]))

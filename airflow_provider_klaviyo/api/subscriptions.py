@@ -211,9 +211,12 @@ def _past(time: datetime | str) -> str:
 
 def _day(born: date | str) -> str:
     try:
-        return (born if isinstance(born, date) else date.fromisoformat(born)).isoformat()[: len("2000-12-31")]
+        text = (born if isinstance(born, date) else date.fromisoformat(born)).isoformat()[: len("2000-12-31")]
     except (ValueError, TypeError):
         raise KlaviyoConfigError("age_gated_date_of_birth is a date such as 2000-12-31") from None
+    if text > datetime.now(UTC).date().isoformat():
+        raise KlaviyoConfigError("age_gated_date_of_birth is in the past")
+    return text
 
 
 def _related(**groups: str | None) -> Json | None:

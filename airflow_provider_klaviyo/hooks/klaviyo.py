@@ -18,7 +18,7 @@ from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError
 from airflow_provider_klaviyo.api.request import Json, Request, T
 from airflow_provider_klaviyo.api.webhooks import TOLERANCE
 from airflow_provider_klaviyo.credentials import credentials_of
-from airflow_provider_klaviyo.hooks.variables import saved_as, variables
+from airflow_provider_klaviyo.hooks.variables import variables
 from airflow_provider_klaviyo.session import AsyncSession, Session, open_async_session, open_session
 from airflow_provider_klaviyo.settings import Settings
 
@@ -93,7 +93,6 @@ class KlaviyoHook(BaseHook):
             settings = Settings.of(self.get_connection(self.klaviyo_conn_id)).model_copy(update=IMPATIENT)
             if not settings.key and _cannot_keep_a_token():
                 return False, NO_PLACE.format(self.klaviyo_conn_id)
-            settings = settings if settings.key else settings.model_copy(update={"conn_id": saved_as(settings)})
             with open_session(settings, credentials=credentials_of(settings, variables())) as session:
                 page = session.send(accounts.list_())
         except AirflowNotFoundException:

@@ -8,12 +8,10 @@ import os
 import sys
 from collections.abc import Collection
 from functools import cache
-from typing import Any
 
 from airflow.sdk.configuration import conf
 from airflow.sdk.log import mask_secret
 
-from airflow_provider_klaviyo.settings import Settings
 from airflow_provider_klaviyo.sharing import Store, parsed
 
 log = logging.getLogger(__name__)
@@ -24,32 +22,6 @@ def variables() -> Store | None:
     if getattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS", None):
         return TaskVariables()
     return ServerVariables() if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "server" else None
-
-
-def saved_as(settings: Settings) -> str:
-    """
-    Return the id under which a connection is saved. Airflow's Test button tests a copy of it, which has an id of its own.
-
-    :param settings: The connection as it is being tested.
-    """
-    if not isinstance(variables(), ServerVariables):
-        return settings.conn_id
-    from airflow.models.connection import Connection
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    with create_session() as session:
-        ids = [
-            each.conn_id for each in session.scalars(select(Connection).where(Connection.conn_type == "klaviyo")) if _same(each, settings)
-        ]
-    return settings.conn_id if settings.conn_id in ids or not ids else ids[0]
-
-
-def _same(connection: Any, settings: Settings) -> bool:
-    try:
-        return Settings.of(connection).digest == settings.digest
-    except Exception:  # noqa: BLE001 - one that cannot be read is another
-        return False
 
 
 class TaskVariables:

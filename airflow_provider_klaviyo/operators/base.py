@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.sdk import RetryDecision, RetryPolicy
+from airflow.sdk import RetryDecision, RetryPolicy, conf
 
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoError, KlaviyoInDoubt, KlaviyoUnanswered
 from airflow_provider_klaviyo.api.request import Json, Request
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Airflows", "DeclaredOperator", "Journal", "KlaviyoOperator", "KlaviyoRetryPolicy", "Personal", "Verbatim"]
 
 T = TypeVar("T")
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks for what an earlier try may have done."""
 
 
 class KlaviyoRetryPolicy(RetryPolicy):
@@ -81,7 +86,8 @@ class KlaviyoOperator(DeclaredOperator):
         :param klaviyo: An open session.
         :param request: The request.
         :param journal: When it was sent (``journal.sent_at``), and what :meth:`note` found before.
-        :return: The answer it would have had, or ``None`` where it was certainly not carried out.
+        :return: The answer it would have had, or ``None`` where there is no sign of it. It is asked again until ``[klaviyo]
+            settle_seconds`` after the request, because Klaviyo's lists may lag: only then ``None`` says that it was not carried out.
         :raises KlaviyoInDoubt: Nothing in Klaviyo can tell.
         """
         raise in_doubt(request, journal)
@@ -142,9 +148,8 @@ class KlaviyoOperator(DeclaredOperator):
         if journal.get("request") == digest:
             return
         if journal.sent_at is not None:
-            doubt = in_doubt(request, journal, arguments="with other arguments ")
-            journal.close()  # a person has been told: clearing the task is their word to send it
-            raise doubt
+            journal.tell()
+            raise in_doubt(request, journal, arguments="with other arguments ")
         journal.write(request=digest, done=None)
 
     def digest(self, request: Request[Any]) -> str:
@@ -154,22 +159,29 @@ class KlaviyoOperator(DeclaredOperator):
     def _recalled(self, klaviyo: Session, request: Request[T], journal: Journal) -> T | None:
         if journal.sent_at is None:
             return None
+        settled = min(journal.sent_at, datetime.now(UTC)) + timedelta(seconds=conf.getfloat("klaviyo", "settle_seconds", fallback=30.0))
         try:
-            return self.recall(klaviyo, request, journal)
+            while True:
+                left = (settled - datetime.now(UTC)).total_seconds()
+                if (found := self.recall(klaviyo, request, journal)) is not None or left <= 0:
+                    return found
+                self.log.info("Klaviyo shows no sign of the earlier try's request, and may still: it is asked again for %.0f s.", left)
+                time.sleep(min(left, LOOK_EVERY))
         except KlaviyoInDoubt:
-            journal.close()  # as above
+            journal.tell()
             raise
 
     def _sent(self, klaviyo: Session, request: Request[T], journal: Journal) -> T:
         try:
             return klaviyo.send(request)
         except KlaviyoError as error:
-            if not _outcome_unknown(error):
+            if not outcome_unknown(error):
                 journal.withdraw()
             elif not self.recallable():
-                journal.close()  # as above
+                journal.tell()
                 raise in_doubt(request, journal) from error
             else:
+                journal.intend()  # from now on Klaviyo's lists have time to show it: it may have waited for its turn before it left
                 self.log.warning("Whether Klaviyo carried it out is not known. The next try finds out; if none is left, clear this task.")
             raise
 
@@ -189,8 +201,12 @@ def in_doubt(request: Request[Any], journal: Journal, *, arguments: str = "") ->
     )
 
 
-def _outcome_unknown(error: KlaviyoError) -> bool:
-    """Say whether a request that ended so may have been carried out."""
+def outcome_unknown(error: KlaviyoError) -> bool:
+    """
+    Say whether a request that ended so may have been carried out.
+
+    :param error: How it ended.
+    """
     match error:
         case KlaviyoUnanswered():
             return error.sent

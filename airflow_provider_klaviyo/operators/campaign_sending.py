@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,15 @@ from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigEr
 from airflow_provider_klaviyo.api.jobs import Job, JobStatus
 from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, in_doubt
-from airflow_provider_klaviyo.operators.campaigns import message_ids
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_klaviyo.session import Session
     from airflow_provider_klaviyo.triggers.base import KlaviyoTrigger, Waiting
+
+STOPPED_ALREADY = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
+"""What Klaviyo may answer whoever stops what is stopped."""
 
 
 class WaitingOperator(KlaviyoOperator):
@@ -119,7 +121,9 @@ class KlaviyoEstimateCampaignRecipientsOperator(WaitingOperator):
 
 class KlaviyoScheduleCampaignOperator(KlaviyoOperator):
     """
-    Have all messages of a campaign sent at a time.
+    Have all messages of a campaign sent at a time, also those that are scheduled for another.
+
+    Where one of them is on its way, or was cancelled, nothing is scheduled.
 
     https://developers.klaviyo.com/en/reference/schedule_campaign
     https://developers.klaviyo.com/en/reference/get_campaign
@@ -153,31 +157,22 @@ class KlaviyoScheduleCampaignOperator(KlaviyoOperator):
             timezone_options=self.timezone_options,
         )
 
-    def execute(self, context: Context) -> Json:
-        """Read which messages there are, and schedule them."""
+    def execute(self, context: Context) -> Json:  # noqa: ARG002
+        """Read which messages there are, and schedule them; doing it twice does no harm."""
         self.scheduled(["any"])  # wrong arguments are refused before anything is asked
-        journal = Journal(context)
         with self.hook.session() as klaviyo:
-            found = message_ids(klaviyo, self.campaign_id)
-            if not found:
-                raise KlaviyoConfigError(f"the campaign {self.campaign_id} has no messages: there is nothing to send")
-            self.send(klaviyo, self.scheduled(found), journal)
-            standing = read(klaviyo, self.campaign_id).as_data()
-        journal.close()
-        return standing
-
-    def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:  # noqa: ARG002
-        """Look whether a message is still a draft: to schedule it again for the same time does no harm."""
-        statuses = read(klaviyo, self.campaign_id).statuses
-        return None if CampaignStatus.DRAFT in statuses.values() else {"data": {"type": "campaign", "id": self.campaign_id}}
+            found = read(klaviyo, self.campaign_id).check_new().check()
+            klaviyo.send(self.scheduled(sorted(found.statuses)))
+            return read(klaviyo, self.campaign_id).as_data()
 
 
 class KlaviyoSendCampaignOperator(WaitingOperator):
     """
     Send a campaign now, once. Nobody can take it back.
 
-    What is on its way already is refused before anything is sent. After a try whose outcome is not known, the next looks whether the
-    campaign has moved or its job is there; where neither is so, Klaviyo may still begin, and the task fails in doubt.
+    A campaign of which any message is on its way, is scheduled, or is about to be sent by a job is refused before anything is sent.
+    After a try whose outcome is not known, the next looks whether the campaign has moved or its job is there; where neither is so,
+    or somebody has scheduled it since, Klaviyo may still begin, and the task fails in doubt.
 
     https://developers.klaviyo.com/en/reference/send_campaign
     https://developers.klaviyo.com/en/reference/get_campaign
@@ -202,42 +197,39 @@ class KlaviyoSendCampaignOperator(WaitingOperator):
         return KlaviyoCampaignTrigger(campaign_id=self.campaign_id, **waiting)
 
     def verdict(self, seen: Json) -> Json:
-        """Return where the campaign stands, or say that it was cancelled."""
+        """Return where the campaign stands, or say why it is not sent."""
         return Campaign.from_data(seen).check().as_data()
 
     def note(self, klaviyo: Session) -> Json:
-        """Note where the campaign and its job stand, unless there is nothing left to send."""
-        campaign = read(klaviyo, self.campaign_id)
-        if campaign.going:
-            raise KlaviyoConfigError(f"the campaign {campaign.id} is {campaign.standing}: it goes out once; clone it to send it again")
-        return {"statuses": dict(campaign.statuses), "job": self._job_status(klaviyo)}
+        """Note where the campaign and its job stand, unless it goes out without this."""
+        campaign = read(klaviyo, self.campaign_id).check_new()
+        if campaign.scheduled:
+            raise KlaviyoConfigError(f"the campaign {campaign.id} is {campaign.standing}: revert it first to send it now")
+        job = job_status(klaviyo, self.campaign_id)
+        if job in {JobStatus.QUEUED, JobStatus.PROCESSING}:
+            raise KlaviyoConfigError(f"Klaviyo is about to send the campaign {campaign.id}, its job is {job}: it goes out once")
+        return {"statuses": dict(campaign.statuses), "job": job}
 
     def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:
         """Look whether anything has moved since; where nothing has, nobody can tell."""
-        before = journal.get("statuses") or {}
-        statuses = read(klaviyo, self.campaign_id).statuses
-        moved = any(each not in {CampaignStatus.DRAFT, before.get(message)} for message, each in statuses.items())
-        job = self._job_status(klaviyo)
-        if moved or job not in {None, JobStatus.CANCELLED, journal.get("job")}:
+        campaign = read(klaviyo, self.campaign_id)
+        before = Campaign(campaign.id, journal.get("statuses") or {})
+        moved = campaign.going or (campaign.cancelled and not before.cancelled)
+        started = job_status(klaviyo, self.campaign_id) not in {None, JobStatus.CANCELLED, journal.get("job")}
+        if moved or (started and not campaign.scheduled):  # what somebody has scheduled may have a job as well
             return {"data": {"type": "campaign-send-job", "id": self.campaign_id}}
         raise in_doubt(request, journal)
-
-    def _job_status(self, klaviyo: Session) -> str | None:
-        """Return what Klaviyo says of the campaign's job, ``None`` where there is none."""
-        try:
-            return klaviyo.send(jobs.get(kind="campaign-send", job_id=self.campaign_id)).status.value
-        except KlaviyoApiError as error:
-            if error.status != HTTPStatus.NOT_FOUND:
-                raise
-            return None
 
 
 class KlaviyoCancelCampaignSendOperator(KlaviyoOperator):
     """
     Stop a campaign that is scheduled or being sent. What has left is not called back.
 
+    Where Klaviyo refuses, for it is stopped already, all is well: its messages stand as asked, and no job is going to send them.
+
     https://developers.klaviyo.com/en/reference/cancel_campaign_send
     https://developers.klaviyo.com/en/reference/get_campaign
+    https://developers.klaviyo.com/en/reference/get_campaign_send_job
 
     :param campaign_id: Klaviyo's id of the campaign.
     :param action: ``cancel``: for good; ``revert``: it becomes a draft.
@@ -248,16 +240,24 @@ class KlaviyoCancelCampaignSendOperator(KlaviyoOperator):
     action: campaign_sending.Action = "cancel"
 
     def execute(self, context: Context) -> Json:  # noqa: ARG002
-        """Stop it; where Klaviyo refuses because it is stopped already, all is well."""
+        """Stop it, and see whether a refusal means that it is stopped already."""
+        request = campaign_sending.cancel_send(campaign_id=self.campaign_id, action=self.action)
         with self.hook.session() as klaviyo:
+            never = self.action == "revert" and self._stands(klaviyo, CampaignStatus.DRAFT, {None})
             try:
-                klaviyo.send(campaign_sending.cancel_send(campaign_id=self.campaign_id, action=self.action))
+                klaviyo.send(request)  # also where it seems to be of no use: what is seen may be behind
             except KlaviyoApiError as error:
                 wanted = CampaignStatus.DRAFT if self.action == "revert" else CampaignStatus.CANCELLED
-                if not error.permanent or set(read(klaviyo, self.campaign_id).statuses.values()) != {wanted}:
+                if error.status not in STOPPED_ALREADY or not self._stands(klaviyo, wanted, {None, JobStatus.CANCELLED}):
                     raise
-                self.log.info("Klaviyo refused, for the campaign is stopped already.")
+                self.log.info("Klaviyo refused, and the campaign does not go out.")
+            if never:
+                raise KlaviyoConfigError(f"the campaign {self.campaign_id} was a draft without a job: there was nothing to revert")
             return read(klaviyo, self.campaign_id).as_data()
+
+    def _stands(self, klaviyo: Session, status: CampaignStatus, job_in: Collection[str | None]) -> bool:
+        """Say whether all messages have a status, and the job that sends them one of some."""
+        return job_status(klaviyo, self.campaign_id) in job_in and set(read(klaviyo, self.campaign_id).statuses.values()) == {status}
 
 
 def read(klaviyo: Session, campaign_id: str) -> Campaign:
@@ -268,3 +268,18 @@ def read(klaviyo: Session, campaign_id: str) -> Campaign:
     :param campaign_id: Klaviyo's id of it.
     """
     return Campaign.read(klaviyo.send(campaigns.get(campaign_id=campaign_id, include="campaign-messages")))
+
+
+def job_status(klaviyo: Session, campaign_id: str) -> str | None:
+    """
+    Read how far the job is that sends a campaign; ``None`` where there is none.
+
+    :param klaviyo: An open session.
+    :param campaign_id: Klaviyo's id of the campaign.
+    """
+    try:
+        return klaviyo.send(jobs.get(kind="campaign-send", job_id=campaign_id)).status.value
+    except KlaviyoApiError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return None

@@ -44,7 +44,7 @@ class KlaviyoCreateCampaignOperator(NamedCampaign):
 
     https://developers.klaviyo.com/en/reference/create_campaign
     https://developers.klaviyo.com/en/reference/get_campaigns
-    https://developers.klaviyo.com/en/reference/get_campaign
+    In a retry: https://developers.klaviyo.com/en/reference/get_campaign
 
     :param included: Klaviyo's ids of the lists and segments that get it.
     :param excluded: Klaviyo's ids of the lists and segments whose members do not.
@@ -162,7 +162,7 @@ class KlaviyoCloneCampaignOperator(NamedCampaign):
 
     https://developers.klaviyo.com/en/reference/clone_campaign
     https://developers.klaviyo.com/en/reference/get_campaigns
-    https://developers.klaviyo.com/en/reference/get_campaign
+    In a retry: https://developers.klaviyo.com/en/reference/get_campaign
 
     :param campaign_id: Klaviyo's id of the original.
     """

@@ -10,8 +10,8 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 
@@ -37,6 +37,22 @@ def cleared(template: Any, rendered: Any) -> Any:
         case (list(), list()) | (tuple(), tuple()) if len(template) == len(rendered):
             return type(rendered)(map(cleared, template, rendered))
     return rendered
+
+
+def is_text(hint: Any) -> bool:
+    """
+    Say whether all that a type holds is text.
+
+    :param hint: The type: ``str``, a choice of texts, or a list or an object of such; ``None`` may be among them.
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return is_text(hint.__origin__)
+    if origin is Literal:
+        return all(isinstance(each, str) for each in arguments)
+    if origin in {Union, UnionType} or _is_container(hint):
+        return bool(arguments) and all(each in {NoneType, ...} or is_text(each) for each in arguments)
+    return hint is str
 
 
 def coerce(value: Any, hint: Any, *, where: str) -> Any:

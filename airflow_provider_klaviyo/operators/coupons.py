@@ -58,10 +58,11 @@ class KlaviyoCreateCouponOperator(KlaviyoOperator):
     def execute(self, context: Context) -> Any:
         """Make it, or return the one that is there."""
         if self.if_exists == "use":
-            self.request()  # wrong arguments are refused before anything is asked
+            journal = Journal(context)
+            self.recognise(self.request(), journal)
             with self.hook.session() as klaviyo:
                 if found := self._found(klaviyo):
-                    Journal(context).close()
+                    journal.close()
                     return found["data"]
         return super().execute(context)
 

@@ -11,7 +11,7 @@ from airflow_provider_klaviyo.api import bodies, events
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Personal, in_doubt
-from airflow_provider_klaviyo.operators.listing import GettingOperator, ListingOperator
+from airflow_provider_klaviyo.operators.listing import GettingOperator, IdsOperator
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.session import Session
@@ -71,6 +71,7 @@ class KlaviyoBulkCreateEventsOperator(KlaviyoOperator):
     records none twice, if each has a ``unique_id``; otherwise the task fails and says so.
 
     https://developers.klaviyo.com/en/reference/bulk_create_events
+    In a retry: https://developers.klaviyo.com/en/reference/create_event
 
     :param events: Each as ``{"metric", "profile", "time", "value", "value_currency", "unique_id", "properties"}``; ``metric`` and
         ``profile`` are needed. Klaviyo refuses them all where one ``unique_id`` is repeated.
@@ -129,7 +130,7 @@ class KlaviyoGetEventOperator(GettingOperator):
         return {"id": answer["data"]["id"], **ids}
 
 
-class KlaviyoListEventsOperator(ListingOperator):
+class KlaviyoListEventsOperator(IdsOperator):
     """
     Read events, all pages of them.
 
@@ -139,15 +140,11 @@ class KlaviyoListEventsOperator(ListingOperator):
     :return: The events' ids.
     """
 
-    return_objects: bool = False
+    least = ("event", "timestamp")
 
     def request(self) -> Request[Json]:
         """Make the request from the rendered fields."""
         return events.list_(**self.query)
-
-    def result(self, answer: Any) -> Any:
-        """Return ids, or events."""
-        return answer if self.return_objects else [each["id"] for each in answer]
 
 
 def _event(row: Mapping[str, Any]) -> Any:

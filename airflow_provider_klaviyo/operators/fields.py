@@ -10,7 +10,8 @@ and a check of every rendered value against the declared type.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache, partial
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, dataclass_t
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_klaviyo.operators.coercion import cleared, coerce
+from airflow_provider_klaviyo.operators.coercion import cleared, coerce, is_text
 from airflow_provider_klaviyo.operators.hidden import HiddenTemplate, hide
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class DeclaredOperator(BaseOperator):
 
     - ``name: str`` must be given, ``limit: int | None = None`` may be.
     - Every field is templated, but for callables and the texts of :data:`Verbatim` ones; after rendering it is coerced to its type, or refused.
+      A text without a template in it stays as it is, and a field of texts alone is rendered as text, also where the DAG or the task has
+      ``render_template_as_native_obj``: that would make ``inf`` of the id ``12E456``.
     - Names with a leading underscore and ``ClassVar`` are no fields.
     - A field may not take a name that a base class uses (``email``, ``label``, ``params`` ...); the class is refused at import.
     - A class that writes its own ``__init__`` declares nothing, and keeps it.
@@ -116,29 +119,62 @@ class DeclaredOperator(BaseOperator):
         fields = [field for field in self._declared.values() if field.name in names]
         templates = {field.name: getattr(self, field.name) for field in fields}
         for field in fields:
-            if Mark.VERBATIM in field.marks:
-                setattr(self, field.name, _literally(templates[field.name]))
-            elif Mark.PERSONAL in field.marks and (template := templates[field.name]):
-                render = partial(self.render_template, template, context, jinja_env, seen_oids)
-                setattr(self, field.name, HiddenTemplate(render))
-        super()._do_render_template_fields(self, names, context, jinja_env, seen_oids)
+            literal = _anything if Mark.VERBATIM in field.marks else self._without_template(jinja_env)
+            setattr(self, field.name, _literally(templates[field.name], literal))
+        texts = [field.name for field in fields if is_text(field.hint)]
+        with self._rendering_text(jinja_env) as text_env:
+            self._render_fields(texts, context, text_env, seen_oids)
+        self._render_fields([name for name in names if name not in texts], context, jinja_env, seen_oids)
         for field in fields:
             found = cleared(templates[field.name], getattr(self, field.name))
             value = coerce(found, field.hint, where=f"{type(self).__name__} {self.task_id!r}: {field.name}")
             setattr(self, field.name, hide(value) if Mark.PERSONAL in field.marks else value)
 
+    def _render_fields(self, names: Iterable[str], context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]) -> None:
+        """Render fields as Airflow does, those about people out of its sight."""
+        for name in names:
+            if name in self._declared and Mark.PERSONAL in self._declared[name].marks and (template := getattr(self, name)):
+                setattr(self, name, HiddenTemplate(partial(self.render_template, template, context, jinja_env, seen_oids)))
+        super()._do_render_template_fields(self, names, context, jinja_env, seen_oids)
 
-def _literally(value: Any) -> Any:
-    """Return a value whose texts Airflow hands through unrendered; the outputs of upstream tasks in it are still filled in."""
+    def _without_template(self, jinja_env: jinja2.Environment) -> Callable[[str], bool]:
+        """Return what tells whether a text is neither a template nor the name of a file with one."""
+        beginnings = (jinja_env.variable_start_string, jinja_env.block_start_string, jinja_env.comment_start_string)
+        return lambda text: not text.endswith(tuple(self.template_ext)) and not any(each in text for each in beginnings)
+
+    @contextmanager
+    def _rendering_text(self, jinja_env: jinja2.Environment) -> Iterator[jinja2.Environment]:
+        """Have templates make text, also where they make Python's own objects otherwise."""
+        chosen, dag = self.render_template_as_native_obj, self.get_dag()
+        if not (chosen if chosen is not None else dag and dag.render_template_as_native_obj):
+            yield jinja_env
+            return
+        self.render_template_as_native_obj = False
+        try:
+            yield self.get_template_env()
+        finally:
+            self.render_template_as_native_obj = chosen
+
+
+def _anything(text: str) -> bool:  # noqa: ARG001
+    """Choose every text."""
+    return True
+
+
+def _literally(value: Any, chosen: Callable[[str], bool]) -> Any:
+    """Return a value whose chosen texts Airflow hands through unrendered; the outputs of upstream tasks in it are still filled in."""
     from airflow.sdk.definitions.template import literal
 
     match value:
         case str():
-            return literal(value)
+            return literal(value) if chosen(value) else value
         case dict():
-            return {key: _literally(each) for key, each in value.items()}
-        case list() | tuple():
-            return type(value)(map(_literally, value))
+            return {key: _literally(each, chosen) for key, each in value.items()}
+        case list() | set():
+            return type(value)(_literally(each, chosen) for each in value)
+        case tuple():
+            several = [_literally(each, chosen) for each in value]
+            return type(value)(*several) if hasattr(value, "_fields") else type(value)(several)
     return value
 
 

@@ -30,7 +30,7 @@ class KlaviyoUploadImageOperator(CreatingOperator):
     https://developers.klaviyo.com/en/reference/upload_image_from_url
     https://developers.klaviyo.com/en/reference/upload_image_from_file
     https://developers.klaviyo.com/en/reference/get_images
-    https://developers.klaviyo.com/en/reference/get_image
+    In a retry: https://developers.klaviyo.com/en/reference/get_image
 
     :param url: Where it lies, with https, or the image itself: ``data:image/png;base64,...``. Airflow does not show it, since it may be
         signed, or long. Give either this or ``path``.
@@ -61,7 +61,7 @@ class KlaviyoUploadImageOperator(CreatingOperator):
     def request(self) -> Request[Json]:
         """Make the request from the rendered fields."""
         if self.path:
-            return images.upload_from_file(file=open_file(self.path), name=self.called, hidden=self.hidden)
+            return images.upload_from_file(file=open_file(self.path, images.MOST_BYTES), name=self.called, hidden=self.hidden)
         return images.upload_from_url(url=str(self.url), name=self.called, hidden=self.hidden)
 
     def execute(self, context: Context) -> Any:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn
 from airflow.sdk import conf
 
 from airflow_provider_klaviyo.api import jobs
-from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoError, KlaviyoJobFailed
-from airflow_provider_klaviyo.api.jobs import Job, JobStatus, Kind
+from airflow_provider_klaviyo.api.errors import SHOWN, KlaviyoApiError, KlaviyoError, KlaviyoJobFailed
+from airflow_provider_klaviyo.api.jobs import Job, Kind
 from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator
+from airflow_provider_klaviyo.watch import Watch
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -60,18 +61,23 @@ class JobOperator(KlaviyoOperator):
         journal, requests = Journal(context), list(self.requests())
         deadline = time.time() + self.job_timeout
         with self.hook.session() as klaviyo:
-            found = [self._started(klaviyo, request, journal) for request in requests]
+            found = {job.id: job for job in [self._started(klaviyo, request, journal) for request in requests]}
             if not self.wait_for_completion:
                 journal.close()
-                return self.summary(found)
-            while (running := [job for job in found if not job.done]) and not self.deferrable:
+                return self.summary(list(found.values()))
+            watch = Watch(self.kind, [job_id for job_id, job in found.items() if not job.done])
+            while watch.pending and not self.deferrable:
                 if time.time() > deadline:
+                    running = found[watch.pending[0]]
                     raise TimeoutError(
-                        f"the job {running[0].id} is {running[0].status} after {self.job_timeout:g} s; another try goes on waiting for it"
+                        f"the job {running.id} is {running.status} after {self.job_timeout:g} s; another try goes on waiting for it"
                     )
                 time.sleep(self.poll_interval)
-                found = [job if job.done else self._looked(klaviyo, job) for job in found]
-        return self._defer(found, deadline) if running else self._ended(found, journal)
+                self._look(klaviyo, watch)
+                found |= watch.jobs
+        if watch.pending:
+            self._defer(list(found), deadline)
+        return self._ended(list(found.values()), journal)
 
     def resume(self, context: Context, event: Json) -> Json:
         """Go on where the trigger ended."""
@@ -99,33 +105,30 @@ class JobOperator(KlaviyoOperator):
                 _forget(journal, [job_id])  # as Klaviyo has: whoever clears this task wants another
             raise
 
-    def _looked(self, klaviyo: Session, job: Job) -> Job:
-        """Ask for the job; while Klaviyo cannot answer, it stands as it stood."""
+    def _look(self, klaviyo: Session, watch: Watch) -> None:
+        """Ask for the jobs; while Klaviyo cannot answer, they stand as they stood."""
         try:
-            return klaviyo.send(jobs.get(kind=self.kind, job_id=job.id))
+            for request in watch.round():
+                watch.learn(klaviyo.send(request))
         except KlaviyoError as error:
             if error.permanent:
                 raise
             self.log.warning("Klaviyo could not be asked, and will be again: %s", error)
-            return job
 
     def _ended(self, found: Sequence[Job], journal: Journal) -> Json:
-        allowed = self.allowed_failures
-        try:
-            for job in found:
-                allowed -= job.check(allowed).failed
-        except KlaviyoJobFailed:
-            _forget(journal, [job.id for job in found if job.failed or job.status is JobStatus.CANCELLED])
-            raise
+        if wrong := jobs.wrong(found, self.allowed_failures):
+            _forget(journal, [job.id for job in wrong])
+            said = "; ".join(job.complaint(self.allowed_failures) for job in wrong[:SHOWN])
+            raise KlaviyoJobFailed(said if len(found) == 1 else f"{len(wrong):,} of {len(found):,} jobs went wrong: {said}")
         journal.close()
         return self.summary(found)
 
-    def _defer(self, found: Sequence[Job], deadline: float) -> NoReturn:
+    def _defer(self, job_ids: Sequence[str], deadline: float) -> NoReturn:
         from airflow_provider_klaviyo.triggers.jobs import KlaviyoJobTrigger
 
         trigger = KlaviyoJobTrigger(
             kind=self.kind,
-            job_ids=[job.id for job in found],
+            job_ids=list(job_ids),
             klaviyo_conn_id=self.klaviyo_conn_id,
             interval=self.poll_interval,
             deadline=deadline,

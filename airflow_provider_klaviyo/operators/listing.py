@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_klaviyo.api import limits
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
@@ -50,7 +50,7 @@ class PagedOperator(KlaviyoOperator):
     """
     Read all items of a list, across its pages.
 
-    :param max_items: The most items to return.
+    :param max_items: The most items to return, 1 or more.
     :param truncate: Whether to return the first ``max_items`` where there are more; otherwise the task fails, for a list that
         ends early looks like one that is whole.
     """
@@ -60,6 +60,8 @@ class PagedOperator(KlaviyoOperator):
 
     def execute(self, context: Context) -> Any:  # noqa: ARG002
         """Read the pages, and return what :meth:`result` makes of the items."""
+        if self.max_items < 1:
+            raise KlaviyoConfigError("max_items is 1 or more: with none, nothing would be read and all seem well")
         request = self.request()
         with self.hook.session() as klaviyo:
             return self.result(self.items(klaviyo, request))
@@ -112,6 +114,32 @@ class ListingOperator(PagedOperator):
             "additional_fields": self.additional_fields,
             "include": self.include,
         }
+
+
+class IdsOperator(ListingOperator):
+    """
+    Read the items of a list, and return their ids.
+
+    :param return_objects: Whether to return whole items, which then stand in Airflow's database; otherwise their ids.
+    """
+
+    least: ClassVar[tuple[str, str]]
+    """Their type, and the one field to ask for where ids alone are wanted and nobody named others: Klaviyo would send all it has."""
+
+    return_objects: bool = False
+
+    @property
+    def query(self) -> Listing:
+        """What an endpoint's ``list_`` takes."""
+        query = super().query
+        if not self.return_objects and not self.fields:
+            kind, field = self.least
+            query["fields"] = {kind: field}
+        return query
+
+    def result(self, answer: Any) -> Any:
+        """Return ids, or items."""
+        return answer if self.return_objects else [each["id"] for each in answer]
 
 
 def in_large_pages(request: Request[Json], items: int | None = None) -> Request[Json]:

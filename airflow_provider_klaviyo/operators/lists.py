@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_klaviyo.api import lists
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError
 from airflow_provider_klaviyo.api.filters import equals
 from airflow_provider_klaviyo.api.request import Json, Request
-from airflow_provider_klaviyo.operators.base import KlaviyoOperator
-from airflow_provider_klaviyo.operators.listing import Fields, GettingOperator, ListingOperator, in_large_pages
+from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator
+from airflow_provider_klaviyo.operators.listing import GettingOperator, IdsOperator, ListingOperator, in_large_pages
 from airflow_provider_klaviyo.operators.making import CreatingOperator, DeletingOperator, only
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class KlaviyoCreateListOperator(CreatingOperator):
     Make an empty list.
 
     https://developers.klaviyo.com/en/reference/create_list
+    https://developers.klaviyo.com/en/reference/get_lists
+    In a retry: https://developers.klaviyo.com/en/reference/get_list
 
     :param opt_in_process: Whether who subscribes has to confirm it; the account's default where left out.
     """
@@ -50,9 +53,10 @@ class KlaviyoGetListOperator(GettingOperator):
     """
     Read a list, by its id or by its name.
 
-    ``additional_fields={"list": ["profile_count"]}`` counts its members; by id alone.
+    ``additional_fields={"list": ["profile_count"]}`` counts its members.
 
     https://developers.klaviyo.com/en/reference/get_list
+    By name: https://developers.klaviyo.com/en/reference/get_lists
 
     :param list_id: Klaviyo's id of it.
     :param lookup: In place of the id, its name: ``{"name": "VIP"}``, exactly; several of that name are an error.
@@ -65,19 +69,24 @@ class KlaviyoGetListOperator(GettingOperator):
 
     def request(self) -> Request[Json]:
         """Make the request from the rendered fields."""
-        return lists.get(list_id=self.list_id or "", **self.query)
+        return self._by_id(self.list_id or "")
 
     def execute(self, context: Context) -> Any:
-        """Read the list."""
+        """Read the list, after finding its id where it is looked up."""
         if bool(self.list_id) == bool(self.lookup):
             raise KlaviyoConfigError("give either list_id or lookup")
         if not self.lookup:
             return super().execute(context)
+        self._by_id("any")  # wrong arguments are refused before anything is asked
         with self.hook.session() as klaviyo:
-            found = only(named(klaviyo, self.lookup["name"], self.fields), "lists")
-        if found is None and self.must_exist:
+            if found := only(named(klaviyo, self.lookup["name"]), "lists"):
+                return self.result(klaviyo.send(self._by_id(found["id"])))
+        if self.must_exist:
             raise KlaviyoError(f"no list is named {self.lookup['name']!r}; must_exist=False returns None")
-        return found
+        return None
+
+    def _by_id(self, list_id: str) -> Request[Json]:
+        return lists.get(list_id=list_id, **self.query)
 
 
 class KlaviyoListListsOperator(ListingOperator):
@@ -131,7 +140,7 @@ class KlaviyoDeleteListOperator(DeletingOperator):
         return lists.delete(list_id=self.list_id)
 
 
-class KlaviyoListListProfilesOperator(ListingOperator):
+class KlaviyoListListProfilesOperator(IdsOperator):
     """
     Read the members of a list, all pages of them.
 
@@ -142,16 +151,13 @@ class KlaviyoListListProfilesOperator(ListingOperator):
     :return: The profiles' ids.
     """
 
+    least = ("profile", "created")
+
     list_id: str
-    return_objects: bool = False
 
     def request(self) -> Request[Json]:
         """Make the request from the rendered fields."""
         return lists.profiles(list_id=self.list_id, **self.query)
-
-    def result(self, answer: Any) -> Any:
-        """Return ids, or profiles."""
-        return answer if self.return_objects else [each["id"] for each in answer]
 
 
 class MembersOperator(KlaviyoOperator):
@@ -208,15 +214,15 @@ class KlaviyoSyncListProfilesOperator(KlaviyoOperator):
     Make the members of a list exactly the given profiles. That subscribes and unsubscribes nobody.
 
     https://developers.klaviyo.com/en/reference/get_profile_ids_for_list
-    https://developers.klaviyo.com/en/reference/add_profiles_to_list
-    https://developers.klaviyo.com/en/reference/remove_profiles_from_list
+    Where somebody is missing: https://developers.klaviyo.com/en/reference/add_profiles_to_list
+    Where somebody is too many: https://developers.klaviyo.com/en/reference/remove_profiles_from_list
 
     :param list_id: Klaviyo's id of the list.
     :param profile_ids: Klaviyo's ids of all who are to be members. None at all is refused: an upstream task that found nobody would
         empty the list.
     :param max_change: The largest part of the list's members (0 to 1) that may be removed; more fails the task before anything is changed.
     :param preview: Whether only to count.
-    :return: ``{"added": n, "removed": n, "unchanged": n}``.
+    :return: ``{"added": n, "removed": n, "unchanged": n}``, all tries of the task together.
     """
 
     list_id: str
@@ -224,13 +230,15 @@ class KlaviyoSyncListProfilesOperator(KlaviyoOperator):
     max_change: float = 0.5
     preview: bool = False
 
-    def execute(self, context: Context) -> Json:  # noqa: ARG002
+    def execute(self, context: Context) -> Json:
         """Read the members, add who is missing, then remove who is too many; doing it twice does no harm."""
         if not self.profile_ids:
             raise KlaviyoConfigError(
                 "profile_ids names nobody: the list would be emptied; delete the list, or remove its profiles, if that is meant"
             )
         wanted = dict.fromkeys(self.profile_ids)
+        asked = sha256("".join(map(self.digest, portions(self._add, list(wanted)))).encode()).hexdigest()[:16]
+        journal = Journal(context)
         with self.hook.session() as klaviyo:
             members = {each["id"] for each in klaviyo.walk(in_large_pages(lists.profile_ids(list_id=self.list_id)))}
             missing = [each for each in wanted if each not in members]
@@ -240,10 +248,15 @@ class KlaviyoSyncListProfilesOperator(KlaviyoOperator):
                     f"{len(surplus):,} of the list's {len(members):,} members would be removed, more than max_change={self.max_change:g} of them:"
                     " check where profile_ids comes from, or raise max_change"
                 )
+            counts = {"added": len(missing), "removed": len(surplus), "unchanged": len(members) - len(surplus)}
             if not self.preview:
+                if journal.get("asked") == asked:
+                    counts = journal.get("counts")  # an earlier try has done part of it
+                journal.write(asked=asked, counts=counts)
                 for request in (*portions(self._add, missing), *portions(self._remove, surplus)):
                     klaviyo.send(request)
-        return {"added": len(missing), "removed": len(surplus), "unchanged": len(members) - len(surplus)}
+                journal.close()
+        return counts
 
     def _add(self, profile_ids: Sequence[str]) -> Request[Json]:
         return lists.add_profiles(list_id=self.list_id, profile_ids=profile_ids)
@@ -258,11 +271,6 @@ def portions(request: Callable[[Sequence[str]], Request[Json]], profile_ids: Seq
         yield request(profile_ids[start : start + lists.MOST_MEMBERS])
 
 
-def named(klaviyo: Session, name: str, fields: Fields | None = None) -> list[Json]:
+def named(klaviyo: Session, name: str) -> list[Json]:
     """Return the lists of exactly that name, upper and lower case told apart."""
-    asked = None if fields is None else {**fields, "list": sorted({"name", *_names(fields.get("list", ()))})}
-    return [each for each in klaviyo.walk(lists.list_(filter=equals("name", name), fields=asked)) if each["attributes"]["name"] == name]
-
-
-def _names(names: str | Sequence[str]) -> Sequence[str]:
-    return names.split(",") if isinstance(names, str) else names
+    return [each for each in klaviyo.walk(lists.list_(filter=equals("name", name))) if each["attributes"]["name"] == name]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoError, KlaviyoInDoubt
 from airflow_provider_klaviyo.api.request import Json, Request
-from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator
+from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, outcome_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +51,11 @@ class CreatingOperator(KlaviyoOperator):
     def execute(self, context: Context) -> Any:
         """Make it, or return the one that is there."""
         if self.if_exists == "use":
+            journal = Journal(context)
+            self.recognise(self.request(), journal)
             with self.hook.session() as klaviyo:
                 if found := only(self.namesakes(klaviyo), self.noun):
-                    Journal(context).close()
+                    journal.close()
                     return found
         return super().execute(context)
 
@@ -95,18 +97,19 @@ class DeletingOperator(KlaviyoOperator):
     def execute(self, context: Context) -> None:
         """Delete it."""
         journal, request = Journal(context), self.request()
-        tried = journal.get("deleting") == request.path
-        journal.write(deleting=request.path)
-        try:
-            with self.hook.session() as klaviyo:
+        digest = self.digest(request)
+        tried = journal.get("deleting") == digest
+        with self.hook.session() as klaviyo:
+            journal.write(deleting=digest)
+            try:
                 klaviyo.send(request)
-        except KlaviyoApiError as error:
-            if error.status != HTTPStatus.NOT_FOUND:
-                raise
-            if self.must_exist and not tried:
-                journal.write(deleting=None)
-                raise
-            self.log.info("There is none: nothing to delete.")
+            except KlaviyoError as error:
+                gone = isinstance(error, KlaviyoApiError) and error.status == HTTPStatus.NOT_FOUND
+                if not gone or (self.must_exist and not tried):
+                    if not tried and not outcome_unknown(error):
+                        journal.write(deleting=None)
+                    raise
+                self.log.info("There is none: nothing to delete.")
         journal.close()
 
 

@@ -49,13 +49,15 @@ class KlaviyoQueryMetricAggregatesOperator(PagedOperator):
 
     :param metric_id: Klaviyo's id of the metric.
     :param measurements: ``count`` of events, ``sum_value`` of their values, ``unique`` profiles.
-    :param start: When the time begins, with an offset: ``{{ data_interval_start | ts }}``.
-    :param end: When it ends, exclusively; a year later at most.
+    :param start: When the time begins, with an offset: ``{{ data_interval_start | ts }}``. Klaviyo takes it as clocks of the time zone
+        show it: one that they show twice, when they are put back, is refused.
+    :param end: When it ends, exclusively; a year later at most. It is taken as ``start`` is.
     :param interval: What makes a row: an hour, a day, a week or a month of the time zone.
     :param by: What else does: Klaviyo's dimensions, such as ``$attributed_flow`` or ``Email Domain``.
     :param timezone: The IANA name of the time zone that days begin in.
-    :param filters: More conditions, each as ``equals(Email Domain,"example.com")``.
-    :return: The rows, each with ``date``, the dimensions and the measurements.
+    :param filters: More conditions on Klaviyo's dimensions, each as ``equals(Email Domain,"example.com")``.
+    :return: The rows, each with ``date``, the dimensions (``None`` where the events have none of them) and the measurements. Where the
+        events have some of them but not all, Klaviyo does not say which: the row has a list, ``dimensions``, in their place.
     """
 
     metric_id: str

@@ -32,15 +32,31 @@ class PortionsOperator(KlaviyoOperator):
         :param journal: The task's journal. It keeps a digest of each request that is done.
         :raises KlaviyoInDoubt: An earlier try sent one, got no answer, and :meth:`recall` cannot tell.
         """
-        done: list[str] = journal.get("portions") or []
-        for number, request in enumerate(requests, start=1):
-            digest = self.digest(request)
-            if digest in done:
-                continue
+        due = self.due(requests, journal)
+        for left, request in zip(reversed(range(len(due))), due, strict=True):
             self.send(klaviyo, request, journal)
-            done = [*done, digest]
-            journal.write(portions=done)
-            self.log.info("Klaviyo has accepted %s of %s requests.", number, len(requests))
+            self.finish(request, journal)
+            self.log.info("Klaviyo has accepted %s of %s requests.", len(requests) - left, len(requests))
+
+    def due(self, requests: Sequence[Request[Any]], journal: Journal) -> list[Request[Any]]:
+        """
+        Return the requests that are not known to be done.
+
+        :param requests: The requests.
+        :param journal: The task's journal.
+        """
+        done = frozenset(journal.get("portions") or ())
+        return [each for each in requests if self.digest(each) not in done]
+
+    def finish(self, request: Request[Any], journal: Journal, **entries: Any) -> None:
+        """
+        Note that a request is done.
+
+        :param request: The request.
+        :param journal: The task's journal.
+        :param entries: What else to note.
+        """
+        journal.write(portions=[*(journal.get("portions") or ()), self.digest(request)], **entries)
 
 
 def portions(rows: Sequence[T], most: int, request: Callable[[Sequence[T]], Request[Any]]) -> Iterator[Request[Any]]:

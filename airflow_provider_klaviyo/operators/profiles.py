@@ -13,7 +13,7 @@ from airflow_provider_klaviyo.api.jobs import Kind
 from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Personal, in_doubt
 from airflow_provider_klaviyo.operators.jobs import JobOperator
-from airflow_provider_klaviyo.operators.listing import GettingOperator, ListingOperator, Names
+from airflow_provider_klaviyo.operators.listing import GettingOperator, IdsOperator, Names
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.session import Session
@@ -46,6 +46,8 @@ class KlaviyoCreateProfileOperator(ProfileOperator):
     It is looked for before it is made: after a try whose outcome is not known, the next can tell ours from one that was there.
 
     https://developers.klaviyo.com/en/reference/create_profile
+    https://developers.klaviyo.com/en/reference/get_profiles
+    In a retry: https://developers.klaviyo.com/en/reference/get_profile
 
     :param profile: The attributes, one of ``email``, ``phone_number`` and ``external_id`` among them.
     :return: The profile's id.
@@ -85,6 +87,7 @@ class KlaviyoUpsertProfileOperator(ProfileOperator):
     Make a profile, or update the one that holds an identifier of it.
 
     https://developers.klaviyo.com/en/reference/create_or_update_profile
+    In a retry: https://developers.klaviyo.com/en/reference/get_profile
 
     :param profile: The attributes, an identifier among them (``id`` and ``_kx`` serve as well). ``None`` clears a field.
     :param append: Values to add to properties that are lists; sent once in effect.
@@ -108,6 +111,7 @@ class KlaviyoUpdateProfileOperator(ProfileOperator):
     Update a profile.
 
     https://developers.klaviyo.com/en/reference/update_profile
+    In a retry: https://developers.klaviyo.com/en/reference/get_profile
 
     :param profile_id: Klaviyo's id of it.
     :param profile: The attributes to set. ``None`` clears a field.
@@ -135,9 +139,10 @@ class KlaviyoMergeProfilesOperator(KlaviyoOperator):
     Merge one profile, the source, into another. The source is deleted; nothing brings it back.
 
     Klaviyo carries it out some time after it has accepted it; until then the source can be read. After a try whose outcome is not
-    known, the next looks for the source: it is done if that is gone, and otherwise nobody can tell.
+    known, the next looks for the source, which was there before: it is done if that is gone, and otherwise nobody can tell.
 
     https://developers.klaviyo.com/en/reference/merge_profiles
+    https://developers.klaviyo.com/en/reference/get_profile
 
     :param destination_id: Klaviyo's id of the profile that stays.
     :param source_id: Klaviyo's id of the profile that goes.
@@ -155,15 +160,22 @@ class KlaviyoMergeProfilesOperator(KlaviyoOperator):
         """Return the id of the profile that stays."""
         return answer["data"]["id"]
 
+    def note(self, klaviyo: Session) -> Json:
+        """See to it that both profiles are there: that the source is gone will say that it was merged."""
+        for profile_id in (self.destination_id, self.source_id):
+            if _identity(klaviyo, profile_id) != profile_id:
+                raise KlaviyoConfigError(f"the profile {profile_id} was merged into another before: nothing is sent")
+        return {}
+
     def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:
         """Look for the source: Klaviyo answers with none, or with what it went into."""
         try:
-            found = klaviyo.send(profiles.get(profile_id=self.source_id, fields={"profile": ["created"]}))
+            found = _identity(klaviyo, self.source_id)
         except KlaviyoApiError as error:
-            if error.status != HTTPStatus.NOT_FOUND:
+            if error.code != "not_found":
                 raise
         else:
-            if found["data"]["id"] == self.source_id:
+            if found != self.destination_id:
                 raise in_doubt(request, journal)
         return {"data": {"type": "profile", "id": self.destination_id}}
 
@@ -204,7 +216,7 @@ class KlaviyoGetProfileOperator(GettingOperator):
         return None
 
 
-class KlaviyoListProfilesOperator(ListingOperator):
+class KlaviyoListProfilesOperator(IdsOperator):
     """
     Read profiles, all pages of them.
 
@@ -214,15 +226,11 @@ class KlaviyoListProfilesOperator(ListingOperator):
     :return: The profiles' ids.
     """
 
-    return_objects: bool = False
+    least = ("profile", "created")
 
     def request(self) -> Request[Json]:
         """Make the request from the rendered fields."""
         return profiles.list_(**self.query)
-
-    def result(self, answer: Any) -> Any:
-        """Return ids, or profiles."""
-        return answer if self.return_objects else [each["id"] for each in answer]
 
 
 class KlaviyoBulkImportProfilesOperator(JobOperator):
@@ -230,6 +238,7 @@ class KlaviyoBulkImportProfilesOperator(JobOperator):
     Make or update up to 10,000 profiles in one job. For more, and for rows from a database, there are the transfers.
 
     https://developers.klaviyo.com/en/reference/bulk_import_profiles
+    https://developers.klaviyo.com/en/reference/get_bulk_import_profiles_job
 
     :param profiles: Each profile's attributes, an identifier among them.
     :param list_id: The list to put them in. That subscribes nobody.
@@ -244,6 +253,11 @@ class KlaviyoBulkImportProfilesOperator(JobOperator):
         """Make the request from the rendered fields."""
         checked = [bodies.profile_resource(bodies.checked_profile(each, also=("id", "_kx"))) for each in self.profiles]
         return profiles.bulk_import(profiles=checked, list_id=self.list_id)
+
+
+def _identity(klaviyo: Session, profile_id: str) -> str:
+    """Return the id of the profile that an id leads to: of one that was merged, it may be that of another."""
+    return str(klaviyo.send(profiles.get(profile_id=profile_id, fields={"profile": ["created"]}))["data"]["id"])
 
 
 def _holds(stored: Any, sent: Any) -> bool:

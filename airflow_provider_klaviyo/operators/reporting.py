@@ -25,7 +25,7 @@ class ReportOperator(PagedOperator):
     :param timeframe: A time that Klaviyo has a name for, such as ``last_30_days`` or ``yesterday``.
     :param start: In place of ``timeframe``, when the time begins. Klaviyo ignores its offset, and takes it for the account's own time.
     :param end: When it ends, a year after ``start`` at most.
-    :param filter: Klaviyo's filter, such as ``equals(campaign_id,"01J")``; several go into ``and(...)``.
+    :param filter: Klaviyo's filter, such as ``equals(campaign_id,"01J")``; several go into ``and(...)``, each about another field.
     :return: The rows, each a mapping of groupings and statistics; in a series, of ``date_time`` as well.
     """
 

@@ -10,7 +10,7 @@ from airflow_provider_klaviyo.api import segments
 from airflow_provider_klaviyo.api.filters import equals
 from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import KlaviyoOperator
-from airflow_provider_klaviyo.operators.listing import GettingOperator, ListingOperator
+from airflow_provider_klaviyo.operators.listing import GettingOperator, IdsOperator, ListingOperator
 from airflow_provider_klaviyo.operators.making import CreatingOperator, DeletingOperator
 
 
@@ -20,6 +20,7 @@ class KlaviyoCreateSegmentOperator(CreatingOperator):
 
     https://developers.klaviyo.com/en/reference/create_segment
     https://developers.klaviyo.com/en/reference/get_segments
+    In a retry: https://developers.klaviyo.com/en/reference/get_segment
 
     :param definition: The conditions: all of the groups have to hold, and any of a group's conditions
         (``{"condition_groups": [{"conditions": [{"type": "profile-group-membership", ...}]}]}``).
@@ -113,7 +114,7 @@ class KlaviyoDeleteSegmentOperator(DeletingOperator):
         return segments.delete(segment_id=self.segment_id)
 
 
-class KlaviyoListSegmentProfilesOperator(ListingOperator):
+class KlaviyoListSegmentProfilesOperator(IdsOperator):
     """
     Read the members of a segment, all pages of them.
 
@@ -124,13 +125,10 @@ class KlaviyoListSegmentProfilesOperator(ListingOperator):
     :return: The profiles' ids.
     """
 
+    least = ("profile", "created")
+
     segment_id: str
-    return_objects: bool = False
 
     def request(self) -> Request[Json]:
         """Make the request from the rendered fields."""
         return segments.profiles(segment_id=self.segment_id, **self.query)
-
-    def result(self, answer: Any) -> Any:
-        """Return ids, or profiles."""
-        return answer if self.return_objects else [each["id"] for each in answer]

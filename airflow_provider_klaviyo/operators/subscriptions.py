@@ -3,33 +3,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_klaviyo.api import lists, profiles, subscriptions
+from airflow_provider_klaviyo.api import subscriptions
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
-from airflow_provider_klaviyo.api.filters import any_
 from airflow_provider_klaviyo.api.jobs import Job, Kind
-from airflow_provider_klaviyo.api.jsonapi import Fields, Listing
 from airflow_provider_klaviyo.api.request import Json, Request
+from airflow_provider_klaviyo.operators import standing
 from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Personal, in_doubt
 from airflow_provider_klaviyo.operators.jobs import JobOperator
-from airflow_provider_klaviyo.operators.listing import in_large_pages
 from airflow_provider_klaviyo.operators.portions import PortionsOperator, portions
 
 if TYPE_CHECKING:
+    import jinja2
     from airflow.sdk import Context
 
     from airflow_provider_klaviyo.session import Session
 
-LIFTED = ("UNSUBSCRIBE", "SPAM_COMPLAINT", "USER_SUPPRESSED")
-"""Suppressions that subscribing takes away."""
-LONGEST_FILTER = 3_000
-"""Characters of the identifiers in a filter, which is part of an address."""
+
+class ConsentOperator(PortionsOperator):
+    """
+    Send requests about what people agreed to.
+
+    :param list_id: The list it is about.
+    """
+
+    list_id: str | None = None
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
+    ) -> None:
+        """Render as usual, and refuse a list that was given and came to nothing: without a list it is about everything."""
+        given = parent is self and self.list_id is not None
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        if given and self.list_id is None:
+            raise KlaviyoConfigError(f"{type(self).__name__} {self.task_id!r}: list_id was given and came to nothing")
 
 
-class KlaviyoSubscribeProfilesOperator(PortionsOperator):
+class KlaviyoSubscribeProfilesOperator(ConsentOperator):
     """
     Subscribe people to marketing.
 
@@ -38,21 +50,26 @@ class KlaviyoSubscribeProfilesOperator(PortionsOperator):
     ``KlaviyoInDoubt`` says so, for Klaviyo carries it out only some minutes after it has accepted it, and shows no job.
 
     https://developers.klaviyo.com/en/reference/bulk_subscribe_profiles
+    https://developers.klaviyo.com/en/reference/get_profiles
+    In a retry: https://developers.klaviyo.com/en/reference/get_profiles_for_list
 
     :param profiles: Who: ``email`` for e-mail, ``phone_number`` for the other channels, and where they are needed ``channels`` in
         place of the operator's, ``consented_at``, ``age_gated_date_of_birth``, and Klaviyo's ``id``. More than 1,000 go in several requests.
     :param channels: What to: ``email.marketing``, ``sms.marketing``, ``sms.transactional``, ``whatsapp.marketing``, ``whatsapp.transactional``.
     :param list_id: The list to put them in. Its opt-in process decides whether they have to confirm; without a list the account's does.
+        One that was given and renders to nothing is refused.
     :param historical_import: Whether consent was given long ago: nobody has to confirm it, no flow of the list starts, and each
         profile has a ``consented_at`` in the past.
+    :param resubscribe: Whether a historical import may subscribe people who have said no since their ``consented_at``. Otherwise
+        they are looked for before anything is sent, and one of them fails the task.
     :param custom_source: Where the consent comes from, in your words.
     :return: How many profiles Klaviyo was asked to subscribe.
     """
 
     profiles: Personal[Sequence[Mapping[str, Any]]]
     channels: Sequence[subscriptions.Channel] = ("email.marketing",)
-    list_id: str | None = None
     historical_import: bool = False
+    resubscribe: bool = False
     custom_source: str | None = None
 
     def requests(self) -> Iterator[Request[Json]]:
@@ -73,88 +90,147 @@ class KlaviyoSubscribeProfilesOperator(PortionsOperator):
         """Send the requests, and return how many people they are about."""
         journal, requests = Journal(context), list(self.requests())
         with self.hook.session() as klaviyo:
+            if self.historical_import and not self.resubscribe:
+                self._respect(
+                    klaviyo,
+                    [
+                        each
+                        for each in self.due(requests, journal)
+                        if not (journal.under_way and journal.get("request") == self.digest(each))
+                    ],
+                )
             self.send_all(klaviyo, requests, journal)
         journal.close()
         return len(self.profiles)
 
     def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:
         """Read everybody back: it is done where all are subscribed now."""
-        rows = _rows(request)
-        found = _found(klaviyo, rows, self.list_id, additional_fields={"profile": ["subscriptions"]})
-        return _decided(self, request, journal, [_subscribed(row, found.get(_key(row))) for row in rows])
+        rows = standing.people(request)
+        there = standing.found(klaviyo, rows, self.list_id)
+        return _decided(self, request, journal, [standing.subscribed(row, there) for row in rows])
+
+    def _respect(self, klaviyo: Session, requests: Sequence[Request[Json]]) -> None:
+        """Refuse to subscribe who has said no since."""
+        refused = 0
+        for request in requests:
+            rows = standing.people(request)
+            there = standing.found(klaviyo, rows)
+            refused += sum(standing.refused_since(row, there, self.list_id) for row in rows)
+        if refused:
+            raise KlaviyoConfigError(
+                f"{refused:,} profiles have unsubscribed, complained or been suppressed since the consent that is to be imported: nothing"
+                " is sent. Leave them out, or say resubscribe=True if they have agreed anew"
+            )
 
 
-class KlaviyoUnsubscribeProfilesOperator(PortionsOperator):
+class KlaviyoUnsubscribeProfilesOperator(ConsentOperator):
     """
-    Unsubscribe people from marketing, or from one list.
+    Unsubscribe people from marketing everywhere, or from the e-mails of one list.
 
-    With a list, Klaviyo unsubscribes those who are not in it *everywhere*. So membership is read before anything is sent, and
-    such a request is sent once: the second would meet nobody in the list any more. After a try whose outcome is not known, the
-    next looks whether all have left the list; otherwise ``KlaviyoInDoubt`` says so. To take people out of a list and leave
-    their consent as it is, there is ``KlaviyoRemoveProfilesFromListOperator``.
+    With a list, Klaviyo unsubscribes those who are not in it *everywhere*. So membership is read just before each request, which
+    is about members alone, and is sent once: the second would meet nobody in the list any more. After a try whose outcome is not
+    known, the next looks whether all have left the list; otherwise ``KlaviyoInDoubt`` says so.
 
     https://developers.klaviyo.com/en/reference/bulk_unsubscribe_profiles
+    https://developers.klaviyo.com/en/reference/get_profiles
     https://developers.klaviyo.com/en/reference/get_profiles_for_list
 
     :param profiles: Who: ``email`` for e-mail, ``phone_number`` for the other channels, and where they are needed ``channels`` in
-        place of the operator's. More than 100 go in several requests. Who is unknown becomes a profile.
-    :param channels: What from: those of subscribing, and ``whatsapp.conversational``.
-    :param list_id: The list they leave; without, they are unsubscribed everywhere.
-    :param not_in_list: What to do with those who are not in the list. ``fail``: nothing is sent. ``skip``: they are left out.
-        ``unsubscribe_everywhere``: what Klaviyo does.
+        place of the operator's. More than 100 go in several requests. Who is unknown becomes a profile, but for a list.
+    :param channels: What from: those of subscribing, and ``whatsapp.conversational``. With a list, ``email.marketing`` alone.
+    :param list_id: The list they leave. People are known by their ``email`` then, and one who stands twice goes once.
+    :param everywhere: In place of a list: unsubscribe them everywhere. One of the two must be said.
+    :param not_in_list: What to do with those who are not in the list, and have not left it before. ``fail``: nothing is sent.
+        ``skip``: they are left out. ``unsubscribe_everywhere``: what Klaviyo would do.
     :return: How many profiles Klaviyo was asked to unsubscribe.
     """
 
     profiles: Personal[Sequence[Mapping[str, Any]]]
     channels: Sequence[subscriptions.LeftChannel] = ("email.marketing",)
-    list_id: str | None = None
+    everywhere: bool = False
     not_in_list: Literal["fail", "skip", "unsubscribe_everywhere"] = "fail"
 
     def requests(self) -> Iterator[Request[Json]]:
-        """Make the requests for all profiles from the rendered fields."""
-        return self._requests(self.profiles)
+        """Make the requests from the rendered fields, as if everybody was in the list."""
+        if self.everywhere == (self.list_id is not None):
+            raise KlaviyoConfigError("give either list_id or everywhere=True: without a list people are unsubscribed everywhere")
+        yield from self._requests(self.profiles if self.everywhere else self._leavers(), self.list_id)
 
     def execute(self, context: Context) -> int:
         """Look who is in the list, send the requests, and return how many people they are about."""
         journal, requests = Journal(context), list(self.requests())
         with self.hook.session() as klaviyo:
-            left_out = self._left_out(klaviyo, requests, journal)
-            chosen = [each for position, each in enumerate(self.profiles) if position not in left_out]
-            self.send_all(klaviyo, list(self._requests(chosen)), journal)
+            if self.list_id is None:
+                self.send_all(klaviyo, requests, journal)
+                asked = len(self.profiles)
+            else:
+                asked = self._leave(klaviyo, self.list_id, requests, journal)
         journal.close()
-        return len(chosen)
+        return asked
 
     def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:
-        """Look whether all have left the list."""
-        rows = _rows(request)
-        members = _found(klaviyo, rows, self.list_id)
-        return _decided(self, request, journal, [_key(row) not in members for row in rows])
+        """Look whether all have left the list; all of them were in it."""
+        rows = standing.people(request)
+        members = standing.found(klaviyo, rows, self.list_id)
+        return _decided(self, request, journal, [_email(row) not in members for row in rows])
 
-    def _requests(self, people: Sequence[Mapping[str, Any]]) -> Iterator[Request[Json]]:
+    def _requests(self, people: Sequence[Mapping[str, Any]], list_id: str | None) -> Iterator[Request[Json]]:
         def request(some: Sequence[Mapping[str, Any]]) -> Request[Json]:
-            return subscriptions.unsubscribe(profiles=some, channels=self.channels, list_id=self.list_id)
+            return subscriptions.unsubscribe(profiles=some, channels=self.channels, list_id=list_id)
 
         return portions(people, subscriptions.MOST_UNSUBSCRIBED, request)
 
-    def _left_out(self, klaviyo: Session, requests: Sequence[Request[Json]], journal: Journal) -> frozenset[int]:
-        """Return the positions of those who are not in the list. They are found once: an earlier try has begun to empty it."""
-        if not self.list_id or self.not_in_list == "unsubscribe_everywhere":
-            return frozenset()
-        asked = sha256("".join(map(self.digest, requests)).encode()).hexdigest()[:16]
-        if journal.get("asked") == asked:
-            return frozenset(journal.get("left_out") or ())
-        rows = [row for request in requests for row in _rows(request)]
-        members = _found(klaviyo, rows, self.list_id)
-        missing = [position for position, row in enumerate(rows) if _key(row) not in members]
-        if missing and self.not_in_list == "fail":
+    def _leavers(self) -> list[Mapping[str, Any]]:
+        """Return everybody once, by their address: a second row would meet nobody in the list."""
+        list(self._requests(self.profiles, self.list_id))  # a wrong row is told with its position
+        chosen = {*self.channels, *(channel for each in self.profiles for channel in each.get("channels") or ())}
+        if chosen - {"email.marketing"}:
+            raise KlaviyoConfigError("a list is left by email.marketing alone: what other channels have to do with lists is not known")
+        return [{"email": email} for email in dict.fromkeys(str(each["email"]).lower() for each in self.profiles)]
+
+    def _leave(self, klaviyo: Session, list_id: str, requests: Sequence[Request[Json]], journal: Journal) -> int:
+        """Unsubscribe those who are in the list from it, and do with the others as was said."""
+        due, asked = self.due(requests, journal), int(journal.get("asked") or 0)
+        if self.not_in_list == "fail":
+            unsent = [some for some in due if not self._begun(some, journal)]
+            self._refuse([email for some in unsent for email in _emails(some, self._looked(klaviyo, list_id, some)[1])])
+        for some in due:
+            if not self._begun(some, journal):
+                members, strangers = self._looked(klaviyo, list_id, some)
+                if self.not_in_list == "fail":
+                    self._refuse(_emails(some, strangers))
+                journal.write(portion=self.digest(some), members=members, strangers=strangers, done=None)
+            leaving = _emails(some, journal.get("members"))
+            others = _emails(some, journal.get("strangers")) if self.not_in_list == "unsubscribe_everywhere" else []
+            for emails, group in ((leaving, list_id), (others, None)):
+                for request in self._requests([{"email": email} for email in emails], group):
+                    self.send(klaviyo, request, journal)
+            asked += len(leaving) + len(others)
+            self.finish(some, journal, portion=None, members=None, strangers=None, asked=asked)
+        return asked
+
+    def _begun(self, some: Request[Json], journal: Journal) -> bool:
+        """Say whether an earlier try has begun to empty the list, or may have: whom it saw in the list are the ones to leave it."""
+        return journal.under_way and bool(journal.get("portion") == self.digest(some))
+
+    def _looked(self, klaviyo: Session, list_id: str, some: Request[Json]) -> tuple[list[int], list[int]]:
+        """Return the positions of those who are in the list, and of those who are not and have not left it before."""
+        rows = standing.people(some)
+        members = standing.found(klaviyo, rows, list_id)
+        others = [at for at, row in enumerate(rows) if _email(row) not in members]
+        there = standing.found(klaviyo, [rows[at] for at in others])
+        strangers = [at for at in others if not standing.has_left(there.get(_email(rows[at])), list_id)]
+        if strangers:
+            self.log.warning("%s of %s profiles are not in the list: not_in_list=%r.", len(strangers), len(rows), self.not_in_list)
+        return [at for at in range(len(rows)) if at not in others], strangers
+
+    def _refuse(self, strangers: Sequence[str]) -> None:
+        if strangers:
+            first = next(at for at, each in enumerate(self.profiles) if each["email"].lower() == strangers[0])
             raise KlaviyoConfigError(
-                f"{len(missing):,} of {len(rows):,} profiles are not in the list {self.list_id}, the first at position {missing[0]}: Klaviyo"
-                " would unsubscribe them everywhere. Leave them out, or say with not_in_list what to do with them"
+                f"{len(strangers):,} of {len(self.profiles):,} profiles are not in the list {self.list_id}, the first at position {first}:"
+                " Klaviyo would unsubscribe them everywhere. Leave them out, or say with not_in_list what to do with them"
             )
-        if missing:
-            self.log.warning("%s of %s profiles are not in the list: they are left out, as not_in_list says.", len(missing), len(rows))
-        journal.write(asked=asked, left_out=missing)
-        return frozenset(missing)
 
 
 class SuppressionOperator(JobOperator):
@@ -210,54 +286,13 @@ class KlaviyoUnsuppressProfilesOperator(SuppressionOperator):
     portion = staticmethod(subscriptions.unsuppress)
 
 
-def _rows(request: Request[Any]) -> list[Json]:
-    """Return the people of a request, as resources."""
-    return request.json["data"]["attributes"]["profiles"]["data"] if request.json else []
+def _email(row: Json) -> str:
+    return str(row["attributes"]["email"]).lower()
 
 
-def _key(row: Json) -> str:
-    """Return what somebody is found by."""
-    return str(row["attributes"].get("email") or row["attributes"]["phone_number"]).lower()
-
-
-def _found(klaviyo: Session, rows: Sequence[Json], list_id: str | None, additional_fields: Fields | None = None) -> dict[str, Json]:
-    """Return the attributes of those who are there, or in the list, by what they are found by."""
-    found: dict[str, Json] = {}
-    asked: Listing = {"fields": {"profile": ["email", "phone_number"]}, "additional_fields": additional_fields}
-    keys = list(dict.fromkeys(map(_key, rows)))
-    for name, named in (("email", [each for each in keys if "@" in each]), ("phone_number", [each for each in keys if "@" not in each])):
-        for some in _filterable(named):
-            asked["filter"] = any_(name, some)
-            request = profiles.list_(**asked) if list_id is None else lists.profiles(list_id=list_id, **asked)
-            for each in klaviyo.walk(in_large_pages(request)):
-                found[str(each["attributes"][name]).lower()] = each["attributes"]
-    return found
-
-
-def _filterable(keys: Sequence[str]) -> Iterator[list[str]]:
-    """Yield identifiers, as many at once as a filter can hold."""
-    some: list[str] = []
-    length = 0
-    for key in keys:
-        if some and length + len(key) > LONGEST_FILTER:
-            yield some
-            some, length = [], 0
-        some.append(key)
-        length += len(key)
-    if some:
-        yield some
-
-
-def _subscribed(row: Json, shown: Json | None) -> bool:
-    """Say whether somebody has said yes to all a request asks for, and nothing they did is against it."""
-    if shown is None:
-        return False
-    for medium, kinds in row["attributes"]["subscriptions"].items():
-        for kind in kinds:
-            told = ((shown["subscriptions"].get(medium) or {}).get(kind)) or {}
-            if told.get("consent") != "SUBSCRIBED" or any(each["reason"] in LIFTED for each in told.get("suppression") or ()):
-                return False
-    return True
+def _emails(request: Request[Any], positions: Sequence[int]) -> list[str]:
+    rows = standing.people(request)
+    return [_email(rows[at]) for at in positions]
 
 
 def _decided(operator: KlaviyoOperator, request: Request[Any], journal: Journal, done: Sequence[bool]) -> Json:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_klaviyo.api import tags
@@ -11,7 +12,7 @@ from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.filters import equals
 from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import KlaviyoOperator
-from airflow_provider_klaviyo.operators.listing import ListingOperator
+from airflow_provider_klaviyo.operators.listing import ListingOperator, with_included
 from airflow_provider_klaviyo.operators.making import CreatingOperator, DeletingOperator
 
 if TYPE_CHECKING:
@@ -24,8 +25,11 @@ class KlaviyoCreateTagOperator(CreatingOperator):
 
     https://developers.klaviyo.com/en/reference/create_tag
     https://developers.klaviyo.com/en/reference/get_tags
+    In a retry: https://developers.klaviyo.com/en/reference/get_tag
 
     :param tag_group_id: Klaviyo's id of the group to put it in; the account's default group where left out.
+    :param if_exists: What to do where the group has a tag of that very name. ``create``: nothing, and fail, as Klaviyo does. ``use``:
+        return it.
     """
 
     noun = "tags"
@@ -38,12 +42,13 @@ class KlaviyoCreateTagOperator(CreatingOperator):
 
     def listed(self) -> Request[Json]:
         """Make the request that lists everything which may have the name."""
-        return tags.list_(filter=equals("name", self.name), include="tag-group")
+        return replace(tags.list_(filter=equals("name", self.name), include="tag-group"), read=with_included)
 
     def named(self, item: Json) -> bool:
         """Say whether a tag has exactly the name, in the group that is asked for: each group has names of its own."""
-        group = item["relationships"]["tag-group"]["data"]["id"]
-        return super().named(item) and self.tag_group_id in (None, group)
+        group = next(each for each in item["included"] if each["type"] == "tag-group")
+        asked = group["attributes"]["default"] if self.tag_group_id is None else group["id"] == self.tag_group_id
+        return super().named(item) and bool(asked)
 
     def got(self, identity: str) -> Request[Json]:
         """Make the request that reads one by its id."""

@@ -33,6 +33,8 @@ class KlaviyoCreateTemplateOperator(NamedTemplate):
     Make a template.
 
     https://developers.klaviyo.com/en/reference/create_template
+    https://developers.klaviyo.com/en/reference/get_templates
+    In a retry: https://developers.klaviyo.com/en/reference/get_template
 
     :param html: The HTML, for ``CODE`` and ``USER_DRAGGABLE``. Not templated by Airflow.
     :param text: The plain text. Not templated by Airflow.
@@ -159,6 +161,8 @@ class KlaviyoCloneTemplateOperator(NamedTemplate):
     Make a copy of a template.
 
     https://developers.klaviyo.com/en/reference/clone_template
+    https://developers.klaviyo.com/en/reference/get_templates
+    In a retry: https://developers.klaviyo.com/en/reference/get_template
 
     :param template_id: Klaviyo's id of the original.
     """

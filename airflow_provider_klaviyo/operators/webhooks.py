@@ -22,6 +22,7 @@ class KlaviyoCreateWebhookOperator(CreatingOperator):
 
     https://developers.klaviyo.com/en/reference/create_webhook
     https://developers.klaviyo.com/en/reference/get_webhooks
+    In a retry: https://developers.klaviyo.com/en/reference/get_webhook
 
     :param endpoint_url: Where to, with https. Airflow does not show it, since it may hold a token.
     :param topics: What of, by the ids that ``KlaviyoListWebhookTopicsOperator`` returns, such as ``event:klaviyo.opened_email``.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 class KlaviyoCampaignSensor(KlaviyoSensor):
     """
-    Wait until all messages of a campaign are sent; fail as soon as one is cancelled, for whichever reason.
+    Wait until all messages of a campaign are sent; fail as soon as one is cancelled, for whichever reason, or there are none.
 
     A draft is waited for, and so is a status that this package does not know. The job that sends a campaign may be complete long
     before: this looks at the campaign itself.
@@ -39,5 +39,5 @@ class KlaviyoCampaignSensor(KlaviyoSensor):
         return KlaviyoCampaignTrigger(campaign_id=self.campaign_id, **self.waiting)
 
     def verdict(self, seen: Json) -> Json:
-        """Return where the campaign stands, or say that it was cancelled."""
+        """Return where the campaign stands, or say why it is not sent."""
         return Campaign.from_data(seen).check().as_data()

@@ -40,8 +40,8 @@ class KlaviyoEventSensor(KlaviyoSensor):
     :param start: When the first that counts may have happened, as an aware datetime or ISO 8601 text with an offset; by default when
         the DAG run was due, so that retries and a later clear count the same events.
     :param min_count: How many there have to be.
-    :return: ``{"metric_id", "count", "event_ids"}``: how many there were when it looked, at least ``min_count``, and the ids of the
-        earliest, up to 100.
+    :return: ``{"metric_id", "count", "event_ids"}``: how many it read, at least ``min_count``, and the ids of the earliest, up to 100.
+        It reads whole pages until there are enough, and none after: there may be more.
     """
 
     metric_id: str | None = None
@@ -64,7 +64,7 @@ class KlaviyoEventSensor(KlaviyoSensor):
             raise KlaviyoConfigError("give either profile_id or profile, or neither for anyone")
         if self.min_count < 1:
             raise KlaviyoConfigError("min_count is 1 or more")
-        more = str(self.filter) if self.filter else None
+        more = str(self.filter or "").strip() or None
         events.list_(filter=more)  # refused here where it is wrong; Klaviyo's conditions on events name nobody but by Klaviyo's ids
         return KlaviyoEventTrigger(
             metric_id=self.metric_id,

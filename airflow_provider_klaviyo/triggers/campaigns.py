@@ -16,7 +16,7 @@ from airflow_provider_klaviyo.triggers.base import KlaviyoTrigger, Look, Waiting
 
 class KlaviyoCampaignTrigger(KlaviyoTrigger):
     """
-    Fires once a campaign is sent or cancelled, when the time is up, or when asking cannot succeed.
+    Fires once a campaign is sent or cancelled, or has no messages, when the time is up, or when asking cannot succeed.
 
     For the other parameters see :class:`~airflow_provider_klaviyo.triggers.base.KlaviyoTrigger`.
 
@@ -37,7 +37,7 @@ class KlaviyoCampaignTrigger(KlaviyoTrigger):
         if campaign.unknown and campaign.unknown != self._warned:
             self.log.warning("Klaviyo says of the campaign %s what this package does not know: %s", campaign.id, campaign.unknown)
         self._warned = campaign.unknown
-        return campaign.sent or campaign.cancelled
+        return campaign.over
 
     def seen(self) -> Json:
         """Return where the campaign stands."""

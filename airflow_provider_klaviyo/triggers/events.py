@@ -71,7 +71,7 @@ class KlaviyoEventTrigger(KlaviyoTrigger):
         return len(found) >= self.min_count
 
     def seen(self) -> Json:
-        """Return how many events there are, and ids of the first; or that it is for the sensor to look for the person."""
+        """Return how many events it read, and ids of the first; or that it is for the sensor to look for the person."""
         if self.unknown_profile:
             return {"unknown_profile": True}
         return {"metric_id": self.metric_id, "count": len(self.event_ids), "event_ids": self.event_ids[:KEPT]}

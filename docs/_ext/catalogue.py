@@ -23,7 +23,9 @@ from airflow_provider_klaviyo.api.limits import Operation
 DOCS = Path(__file__).parents[1]
 EXAMPLES = DOCS.parent / "example_dags"
 
-LINK = re.compile(r"https://developers\.klaviyo\.com/en/reference/(\w+)(, and alike for the other kinds)?")
+LINK = re.compile(
+    r"(?:^ *([A-Z][^:\n]*): )?https://developers\.klaviyo\.com/en/reference/(\w+)(, and alike for the other kinds)?", re.MULTILINE
+)
 OVERVIEW = "api_overview"
 """Klaviyo's page about all operations, which is none."""
 SECTION = re.compile(r"^## (.+)$|^(`{3,})\{klaviyo-operator\} (\w+)$", re.MULTILINE)
@@ -127,21 +129,27 @@ def operator(name: str) -> type[BaseOperator]:
 
 
 def named(thing: type | FunctionType) -> tuple[Operation, ...]:
-    """
-    Return the operations whose pages a docstring links, in its order.
+    """Return the operations whose pages a docstring links; see :func:`links`."""
+    return tuple(operation for operation, _ in links(thing))
 
-    :param thing: An operator or an endpoint function. "And alike for the other kinds" behind a link stands for the same of all jobs.
+
+def links(thing: type | FunctionType, *, alike: bool = True) -> tuple[tuple[Operation, str], ...]:
+    """
+    Return the operations whose pages a docstring links, in its order, each with when it is called: ``""`` for always.
+
+    :param thing: An operator or an endpoint function. "In a retry: https://..." in a line of its own is called in a retry alone.
+    :param alike: Whether "and alike for the other kinds" behind a link stands for the same of all jobs.
     :raises CatalogueError: A link leads to no operation.
     """
-    found: dict[str, Operation] = {}
-    for name, alike in LINK.findall(thing.__doc__ or ""):
+    found: dict[str, tuple[Operation, str]] = {}
+    for when, name, others in LINK.findall(thing.__doc__ or ""):
         if name == OVERVIEW:
             continue
         if name not in _by_id():
             raise CatalogueError(
                 f"{thing.__module__}.{thing.__qualname__} links the reference page {name}: api/limits has no such operation"
             )
-        found |= {each.id: each for each in (_alike(_by_id()[name]) if alike else (_by_id()[name],))}
+        found |= {each.id: (each, when) for each in (_alike(_by_id()[name]) if alike and others else (_by_id()[name],))}
     return tuple(found.values())
 
 
@@ -180,7 +188,7 @@ def sections() -> tuple[Section, ...]:
 
 def entries() -> Mapping[str, list[Entry]]:
     """Return all of Klaviyo's operations by the resource they are about, and those for browsers and apps last."""
-    ours = [(each, named(each)) for each in public().values()]
+    ours = [(each, tuple(operation for operation, when in links(each) if not when)) for each in public().values()]
     functions = [(name, named(each)) for name, each in _functions().items()]
     groups: dict[str, list[Entry]] = {name: [] for name in (*sorted(GROUPS), CLIENT)}
     for operation in sorted(limits.OPERATIONS, key=lambda each: (each.path, each.method)):

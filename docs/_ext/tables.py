@@ -30,7 +30,10 @@ def facts(name: str, given: Mapping[str, str]) -> list[Row]:
     :param given: What the page says of what is no operation of Klaviyo's: all of :data:`FACTS`, or nothing.
     :raises CatalogueError: There is nothing to write, or only half of it.
     """
-    rows: list[Row] = [(f"[{each.id}]({each.page})", _scopes(each), _limits(each)) for each in catalogue.named(catalogue.operator(name))]
+    rows: list[Row] = [
+        (f"[{each.id}]({each.page})" + (when and f"<br>{when[0].lower()}{when[1:]}"), _scopes(each), _limits(each))
+        for each, when in catalogue.links(catalogue.operator(name))
+    ]
     if given:
         if missing := [each for each in FACTS if each not in given]:
             raise CatalogueError(f"{name}: the options {', '.join(FACTS)} go together; missing: {', '.join(missing)}")

@@ -72,11 +72,27 @@ def test_what_is_no_campaign_is_an_error() -> None:
         Campaign.read({"data": {"type": "list", "id": "L"}})
 
 
-def test_there_is_nothing_left_to_send_when_all_of_it_is_on_its_way() -> None:
-    assert Campaign.read(answer("sending", "sent")).going
-    assert not Campaign.read(answer("sent", "draft")).going
-    assert not Campaign.read(answer("scheduled")).going
-    assert not Campaign.read(answer()).going
+def test_it_is_new_as_long_as_no_message_is_on_its_way() -> None:
+    with pytest.raises(KlaviyoConfigError, match="of the campaign C1, M0 is Sending, M2 is Sent: it goes out once"):
+        Campaign.read(answer("sending", "draft", "sent")).check_new()
+    with pytest.raises(KlaviyoConfigError, match="C1 is Variations Sent"):
+        Campaign.read(older("Variations Sent")).check_new()
+    with pytest.raises(KlaviyoConfigError, match="no messages"):
+        Campaign.read(answer()).check_new()
+    assert not Campaign.read(answer("scheduled", "draft", "cancelled")).check_new().going
+
+
+def test_it_is_scheduled_when_a_message_is() -> None:
+    assert Campaign.read(answer("draft", "scheduled")).scheduled
+    assert Campaign.read(older("Preparing to schedule")).scheduled
+    assert not Campaign.read(answer("draft", "sending")).scheduled
+
+
+def test_without_messages_there_is_nothing_to_wait_for() -> None:
+    assert Campaign.read(answer()).over
+    assert not Campaign.read(answer("draft", "sent")).over
+    with pytest.raises(KlaviyoError, match="the campaign C1 has no messages"):
+        Campaign.read(answer()).check()
 
 
 NINE = datetime(2030, 11, 30, 9, tzinfo=UTC)
@@ -85,7 +101,7 @@ NINE = datetime(2030, 11, 30, 9, tzinfo=UTC)
 def schedule(**fields: Any) -> dict[str, Any]:
     """Return what is said of each of two messages."""
     request = campaign_sending.schedule(campaign_id="C1", message_ids=["M1", "M2"], **fields)
-    assert not request.repeatable
+    assert request.repeatable
     assert request.json is not None
     first, second = request.json["data"]["attributes"]["message_schedules"]
     assert (first.pop("message_id"), second.pop("message_id")) == ("M1", "M2")

@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_klaviyo.api import bodies, commerce, events
 from airflow_provider_klaviyo.api.commerce import Order
@@ -150,6 +152,8 @@ def test_an_order_that_is_told_without_its_items_says_nothing_of_them() -> None:
 
 def test_the_newer_guide_s_spelling_can_be_had() -> None:
     assert commerce.cancelled_order(metric="Canceled Order", **ORDER)["metric"] == "Canceled Order"
+    with pytest.raises(KlaviyoConfigError, match="metric is one of Cancelled Order, Canceled Order"):
+        commerce.cancelled_order(metric="Placed Order", **ORDER)  # type: ignore[arg-type]
 
 
 def test_each_item_of_an_order_is_an_event() -> None:
@@ -160,7 +164,7 @@ def test_each_item_of_an_order_is_an_event() -> None:
         "time": "2026-11-01T10:00:00+00:00",
         "value": 9.99,
         "value_currency": "USD",
-        "unique_id": "1234:WINNIEPOOH",
+        "unique_id": "1234:sku:WINNIEPOOH",
         "properties": {
             "OrderId": "1234",
             **{name: value for name, value in ITEMS[0].items() if name != "Brand"},
@@ -174,18 +178,39 @@ def test_each_item_of_an_order_is_an_event() -> None:
 def test_lines_of_one_product_are_events_of_their_own_in_whatever_order_they_come() -> None:
     free: Item = {**WINNIE, "price": 0}
     lines = commerce.ordered_products(**order(items=[WINNIE, CITIES, free]))
-    assert [each["unique_id"] for each in lines] == ["1234:WINNIEPOOH", "1234:77", "1234:WINNIEPOOH:2"]
+    assert [each["unique_id"] for each in lines] == ["1234:sku:WINNIEPOOH", "1234:77", "1234:sku:WINNIEPOOH:2"]
     turned = commerce.ordered_products(**order(items=[CITIES, free, WINNIE]))
     assert {each["unique_id"] for each in lines} == {each["unique_id"] for each in turned}
+
+
+def test_lines_that_are_told_by_ids_of_different_kinds_are_events_of_their_own() -> None:
+    def told(order_id: str, *items: Item) -> list[str]:
+        return [str(each["unique_id"]) for each in commerce.ordered_products(**order(order_id=order_id, items=items))]
+
+    bell: Item = {"product_name": "A"}
+    assert told("1", bell, bell, {"product_name": "A:2"}) == ["1:name:A", "1:name:A:2", "1:name:A%3A2"]
+    assert told("1", {**bell, "line_id": 5}, {**bell, "variant_id": 5}, {**bell, "sku": 5}) == ["1:5", "1:variant:5", "1:sku:5"]
+    assert told("1", {**bell, "line_id": 5}, {**bell, "line_id": 5}) == ["1:5", "1:line:5:2"]
+    assert told("1:sku", {**bell, "line_id": 5}) != told("1", {**bell, "sku": 5})
+
+
+IDS = st.text("12:%", min_size=1, max_size=3)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["line_id", "variant_id", "sku", "product_id", "product_name"]), IDS), max_size=8))
+def test_no_two_items_of_an_order_are_one_event(drawn: list[tuple[str, str]]) -> None:
+    items = [{"product_name": "Bell", kind: own} for kind, own in drawn]
+    told = [each["unique_id"] for each in commerce.ordered_products(**order(items=items))]
+    assert len(set(told)) == len(told)
 
 
 @pytest.mark.parametrize(
     ("item", "key"),
     [
-        ({"product_name": "Bell"}, "Bell"),
-        ({"product_name": "Bell", "product_id": 7}, "7"),
-        ({"product_name": "Bell", "product_id": 7, "sku": "B"}, "B"),
-        ({"product_name": "Bell", "product_id": 7, "sku": "B", "variant_id": "v"}, "v"),
+        ({"product_name": "Bell"}, "name:Bell"),
+        ({"product_name": "Bell", "product_id": 7}, "product:7"),
+        ({"product_name": "Bell", "product_id": 7, "sku": "B:%"}, "sku:B%3A%25"),
+        ({"product_name": "Bell", "product_id": 7, "sku": "B", "variant_id": "v"}, "variant:v"),
         ({"product_name": "Bell", "product_id": 7, "sku": " ", "variant_id": None, "line_id": 0}, "0"),
     ],
 )
@@ -232,7 +257,7 @@ def test_what_was_looked_at_has_no_value() -> None:
         "metric": "Viewed Product",
         "profile": SARAH,
         "time": "2026-11-01T11:00:00.500000+01:00",
-        "unique_id": f"WINNIEPOOH_{UNIX}",
+        "unique_id": f"sku:WINNIEPOOH_{UNIX}",
         "properties": {
             "ProductID": "1111",
             "SKU": "WINNIEPOOH",

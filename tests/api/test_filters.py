@@ -23,7 +23,7 @@ from airflow_provider_klaviyo.api.filters import Value, check
 from airflow_provider_klaviyo.api.limits import Operation
 from airflow_provider_klaviyo.sandbox.klaviyo import filters as referee
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import Refused
-from airflow_provider_klaviyo.sandbox.klaviyo.query import Takes, read
+from airflow_provider_klaviyo.sandbox.klaviyo.query import read
 
 SINGLE: dict[str, Callable[[str, Any], str]] = {
     "equals": filters.equals,
@@ -237,10 +237,10 @@ def found(path: str) -> Operation:
         ("/api/profiles", 'equals(nme,"x")', "get_profiles: it does not filter by nme, but by _kx, created, email,"),
         ("/api/profiles", 'equals(Sarah Smith,"x")', "get_profiles: it does not filter by that field, but by _kx"),
         ("/api/profiles", 'contains(email,"x")', "get_profiles: email does not take contains, but any, equals"),
-        ("/api/profiles", 'or(equals(id,"1"),equals(id,"2"))', "get_profiles: a list takes no or(...)"),
-        ("/api/profiles", 'not(equals(id,"1"))', "get_profiles: a list takes no not(...)"),
+        ("/api/profiles", 'or(equals(id,"1"),equals(id,"2"))', "get_profiles: it takes no or(...)"),
+        ("/api/profiles", 'not(equals(id,"1"))', "get_profiles: it takes no not(...)"),
         ("/api/profiles", 'greater-than(updated,"2026-01-31T00:00:00Z")', "updated is compared with a time with its zone, without quotes"),
-        ("/api/profiles", "greater-than(updated,2026-01-31 00:00:00+00:00)", "a template with | ts"),
+        ("/api/profiles", "greater-than(updated,2026-01-31 00:00:00)", "updated is compared with a time with its zone"),
         ("/api/profiles", "greater-than(updated,2026-02-31T00:00:00Z)", "updated is compared with a time"),
         ("/api/profiles", "equals(email,sarah@example.com)", "email is compared with a text between quotes"),
         ("/api/profiles", 'equals(email,"sarah@example.com"', "get_profiles: the filter cannot be read at character 33: expected )"),
@@ -270,6 +270,16 @@ def test_single_quotes_offsets_and_fractions_are_taken() -> None:
     check("greater-than(updated,2026-01-31T00:00:00.25+02:00)", found("/api/profiles"))
 
 
+def test_the_blank_of_a_time_as_templates_render_it_becomes_a_t_and_no_blank_of_a_text_does() -> None:
+    rendered = f"greater-than(updated,{pendulum.datetime(2026, 1, 31, 12, microsecond=5)}),less-than(updated, 2026-02-01 00:00:00Z)"
+    written = filters.with_t(rendered)
+    assert written == "greater-than(updated,2026-01-31T12:00:00.000005+00:00),less-than(updated, 2026-02-01T00:00:00Z)"
+    check(written, found("/api/profiles"))
+    referee.allow(referee.parse(written), found("/api/profiles"))
+    text = filters.any_("id", ["2026-01-31 12:00:00Z", 'a \\ "2026-01-31 12:00:00Z', "'"]) + ",equals(id,'it\\'s 2026-01-31 12:00:00Z')"
+    assert filters.with_t(text) == text
+
+
 @given(texts | st.lists(st.sampled_from(["equals", "any", "and", "(", ")", "[", "]", ",", '"', "'", "\\", "email", "1", " "])).map("".join))
 def test_whatever_stands_in_a_filter_it_is_taken_or_refused(text: str) -> None:
     operation = found("/api/profiles")
@@ -282,7 +292,7 @@ def test_whatever_stands_in_a_filter_it_is_taken_or_refused(text: str) -> None:
 
 def test_the_sandbox_wants_the_filter_that_must_be_given() -> None:
     with pytest.raises(Refused) as raised:
-        read("page[size]=1", found("/api/coupon-codes"), Takes())
+        read("page[size]=1", found("/api/coupon-codes"))
     assert raised.value.problems[0].parameter == "filter"
 
 

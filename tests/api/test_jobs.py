@@ -152,3 +152,22 @@ def test_an_unknown_kind_is_refused() -> None:
 
 def test_import_errors() -> None:
     assert jobs.import_errors(job_id="J1") == Request("GET", "/api/profile-bulk-import-jobs/J1/import-errors", params={"page[size]": 100})
+
+
+def test_a_kind_that_counts_no_failures_fails_by_what_is_missing() -> None:
+    short = Job.read(answer(kind="profile-suppression-bulk-create", total_count=100, completed_count=60, skipped_count=10))
+    assert short.failed == 30
+    with pytest.raises(KlaviyoJobFailed, match="30 of 100 rows failed"):
+        short.check(29)
+    assert short.check(30) is short
+    running = Job.read(answer("processing", kind="profile-suppression-bulk-create", total_count=100, completed_count=60))
+    assert running.failed == 0
+    assert Job.read(answer(kind="campaign-send")).failed == 0
+
+
+def test_failures_are_allowed_over_all_jobs() -> None:
+    one, two = (Job(each, "profile-bulk-import", JobStatus.COMPLETE, total=10, completed=8, failed=2) for each in ("J1", "J2"))
+    stopped = Job("J3", "profile-bulk-import", JobStatus.CANCELLED)
+    assert jobs.wrong([one, two], 4) == []
+    assert jobs.wrong([one, two], 3) == [one, two]
+    assert jobs.wrong([one, two, stopped], 4) == [stopped]

@@ -33,6 +33,19 @@ def test_what_was_not_given_is_left_out() -> None:
     assert jsonapi.listing("/api/profiles", filter=None, fields=None) == Request("GET", "/api/profiles")
 
 
+def test_a_time_that_a_template_renders_with_a_blank_is_sent_with_a_t() -> None:
+    request = jsonapi.listing("/api/profiles", filter="greater-than(updated,2026-01-31 12:00:00+00:00)")
+    assert request.params == {"filter": "greater-than(updated,2026-01-31T12:00:00+00:00)"}
+
+
+def test_what_a_template_renders_to_nothing_is_left_out() -> None:
+    empty = jsonapi.listing("/api/profiles", filter="", sort=" ", include="\n", page_size=10)
+    assert empty == jsonapi.listing("/api/profiles", page_size=10)
+    assert jsonapi.reading("/api/profiles/01J", include="") == jsonapi.reading("/api/profiles/01J")
+    with pytest.raises(KlaviyoConfigError, match="get_coupon_codes needs a filter"):
+        jsonapi.listing("/api/coupon-codes", filter=" ")
+
+
 @pytest.mark.parametrize(
     "query",
     [

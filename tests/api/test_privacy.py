@@ -30,6 +30,10 @@ def test_a_deletion_names_one_identifier(whom: Any, person: Any) -> None:
     [
         {},
         {"profile_id": "", "lookup": {}},
+        {"profile_id": ""},
+        {"profile_id": "  "},
+        {"profile_id": "01J/01K"},
+        {"lookup": {}},
         {"profile_id": "01J", "lookup": {"email": "sarah@example.com"}},
         {"lookup": {"external_id": "7"}},
         {"lookup": {"email": ""}},

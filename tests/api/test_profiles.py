@@ -77,8 +77,8 @@ def test_get() -> None:
 
 
 def test_get_by_reads_the_one_that_is_found() -> None:
-    request = profiles.get_by(lookup={"email": 'o"hara@example.com'}, include="push-tokens")
-    assert request.params == {"filter": 'equals(email,"o\\"hara@example.com")', "include": "push-tokens"}
+    request = profiles.get_by(lookup={"external_id": 'o"hara'}, include="push-tokens")
+    assert request.params == {"filter": 'equals(external_id,"o\\"hara")', "include": "push-tokens"}
     assert request.read({"data": [{"id": "01J"}], "included": []}) == {"data": {"id": "01J"}, "included": []}
     assert request.read({"data": []}) is None
 
@@ -89,8 +89,14 @@ def test_every_lookup_is_a_filter() -> None:
     assert all("equals" in operation.filters[name] for name in profiles.LOOKUPS)
 
 
-@pytest.mark.parametrize("lookup", [{}, {"email": ""}, {"first_name": "Sarah"}, {"email": "a@b.c", "external_id": "1"}])
-def test_a_lookup_is_one_identifier(lookup: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        *({}, {"email": ""}, {"first_name": "Sarah"}, {"email": "a@example.com", "external_id": "1"}),
+        *({"email": "sarah"}, {"email": "None"}, {"phone_number": "4915112345678"}, {"phone_number": "+49 151 12345678"}),
+    ],
+)
+def test_a_lookup_is_one_identifier_in_its_form(lookup: dict[str, str]) -> None:
     with pytest.raises(KlaviyoConfigError, match="one of email, phone_number"):
         profiles.get_by(lookup=lookup)
 

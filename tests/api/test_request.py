@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_klaviyo.api import limits
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.request import Json, Request, at
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: text.strip() not in {"", ".", ".."})
@@ -37,7 +38,7 @@ def test_ids_with_meaning_in_paths_are_quoted(identity: str) -> None:
 
 @pytest.mark.parametrize("identity", ["", " ", ".", "..", " .. "])
 def test_an_id_that_would_name_another_endpoint_is_refused(identity: str) -> None:
-    with pytest.raises(ValueError, match="needs an id"):
+    with pytest.raises(KlaviyoConfigError, match="needs an id"):
         at("/api/lists/{}", identity)
 
 
@@ -62,7 +63,15 @@ def test_only_path_and_query_of_a_link_are_followed(link: str) -> None:
     assert request.following({"links": {"next": link}}) == Request("GET", "/api/profiles", params={"page[cursor]": "x"})
 
 
-@pytest.mark.parametrize("page", [{}, {"links": None}, {"links": {}}, {"links": {"next": None}}, {"links": {"next": ""}}])
+def test_a_link_may_be_an_object() -> None:
+    request: Request[Json] = Request("GET", "/api/profiles")
+    link = {"href": "https://a.klaviyo.com/api/profiles?page%5Bcursor%5D=x", "meta": {}}
+    assert request.following({"links": {"next": link}}) == Request("GET", "/api/profiles", params={"page[cursor]": "x"})
+
+
+@pytest.mark.parametrize(
+    "page", [{}, {"links": {"next": {}}}, {"links": None}, {"links": {}}, {"links": {"next": None}}, {"links": {"next": ""}}]
+)
 def test_after_the_last_page_there_is_none(page: dict[str, object]) -> None:
     assert Request("GET", "/api/profiles").following(page) is None
 

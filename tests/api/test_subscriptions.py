@@ -126,6 +126,7 @@ def test_neither_nothing_nor_several_are_suppressed(wrong: Any) -> None:
         ({"email": SARAH, "e_mail": SARAH}, "did you mean email"),
         ({"email": SARAH, "consented_at": "2025-01-01T00:00:00Z"}, "needs historical_import=True"),
         ({"email": SARAH, "age_gated_date_of_birth": "2000-02-30"}, "is a date"),
+        ({"email": SARAH, "age_gated_date_of_birth": "2999-01-01"}, "in the past"),
         (SARAH, "a mapping"),
     ],
 )

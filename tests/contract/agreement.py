@@ -12,7 +12,7 @@ defaults: bodies are compared with what became of them, both ways. In answers un
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from http import HTTPStatus
@@ -139,14 +139,15 @@ class Contract:
 
         :param status: The HTTP status.
         :param answer: The JSON, ``None`` for an empty answer.
-        :param sparse: Whether attributes may be missing. The SDK does not parse such an answer either.
+        :param sparse: Whether attributes may be missing.
         """
         if self.newest:
             model = self._model(status)
             assert (answer is None) == (model is None), f"{self.id}: the SDK's answer is {model}"
-            if model and not sparse:
-                sdk.parsed(model, answer)
-                check_included(answer.get("included") or [])
+            if model:
+                check = sdk.sparse if sparse else sdk.parsed
+                check(model, answer)
+                check_included(answer.get("included") or [], check)
         if specified := self.held("answer"):
             problem = answer_refusal(specified, status, answer, sparse=sparse)
             assert not problem, f"{self.id}: the specification refuses the answer at {problem}"
@@ -160,11 +161,11 @@ class Contract:
         return self.newest.answers[status]
 
 
-def check_included(resources: Iterable[july.Json]) -> None:
+def check_included(resources: Iterable[july.Json], check: Callable[[str, Any], object] = sdk.parsed) -> None:
     """Check resources that an answer includes, which the SDK does not parse: each is as reading it alone would give it."""
     for each in resources:
         if alone := sdk.reading(each["type"]):
-            sdk.parsed(str(alone.answers[HTTPStatus.OK]), {"data": each})
+            check(str(alone.answers[HTTPStatus.OK]), {"data": each})
 
 
 def query_refusal(specified: july.Json, query: Query) -> str:

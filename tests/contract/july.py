@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from copy import deepcopy
 from datetime import datetime
 from functools import cache
@@ -30,6 +31,8 @@ it for answers. ``sparse``: like open, and any attribute may be missing, because
 """
 
 PATH = Path(__file__).parents[2].parent / "shared" / "contract" / "klaviyo-openapi-2026-07-15.json.gz"
+DEMANDED = "KLAVIYO_CONTRACT_REQUIRED"
+"""The variable of the environment that makes a run fail where the specification is not there."""
 URI = "july:"
 FORMATS = jsonschema.FormatChecker(formats=())
 STRUCTURE = {"data", "type", "id", "links", "self", "attributes"}
@@ -39,6 +42,16 @@ STRUCTURE = {"data", "type", "id", "links", "self", "attributes"}
 def available() -> bool:
     """Say whether the specification is there."""
     return PATH.exists()
+
+
+def demanded() -> bool:
+    """Say whether a run without it is a failure."""
+    return bool(os.environ.get(DEMANDED))
+
+
+def header() -> str:
+    """Tell at the beginning of a run which contracts it holds calls against."""
+    return "contracts: the official SDK" + (" and the specification" if available() else f" alone, for {PATH.name} is not beside the clone")
 
 
 @cache

@@ -15,6 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from tests.contract.july import STRUCTURE
+
 METHOD = re.compile(r"\n    def (?=\w+\()")
 CALL = re.compile(r"method='(\w+)',\s+resource_path='([^']+)'")
 PARAM = re.compile(r"_query_params\.append\(\('([^']+)'")
@@ -68,6 +72,22 @@ def parsed(name: str, value: Any) -> Any:
         return model(name).from_dict(value)
     except ValueError as error:
         raise AssertionError(f"the SDK's {name} refuses it: {error}") from None
+
+
+def sparse(name: str, value: Any) -> None:
+    """
+    Check the values that are there in an answer to a request that chose among the fields.
+
+    :param name: The model.
+    :param value: The answer.
+    :raises AssertionError: A value is not as the model has it, or something is missing that every resource has.
+    """
+    try:
+        model(name).model_validate(value)
+    except ValidationError as error:
+        wrong = [each for each in error.errors() if each["type"] != "missing" or each["loc"][-1] in STRUCTURE]
+        told = [f"{'/'.join(map(str, each['loc']))}: {each['msg']}" for each in wrong]
+        assert not told, f"the SDK's {name} refuses it: {told}"
 
 
 @cache

@@ -134,6 +134,15 @@ def test_the_specification_sees_a_wrong_answer(specification: Json, read: Receiv
         contract.check_answer(200, answered(read, change).answer, sparse=False)
 
 
+@pytest.mark.parametrize(("change", "named"), ANSWERS, ids=range(len(ANSWERS)))
+def test_the_sdk_sees_a_wrong_value_in_an_answer_of_chosen_fields(read: Received, change: Change, named: str) -> None:
+    contract = replace(Contract.of("GET", read.path), specified=None)
+    fewer = answered(read, without("data", "attributes", "updated"))
+    contract.check_answer(200, fewer.answer, sparse=True)
+    with pytest.raises(AssertionError, match=named):
+        contract.check_answer(200, answered(fewer, change).answer, sparse=True)
+
+
 def test_an_answer_may_have_names_that_no_contract_knows(read: Received) -> None:
     agree([answered(read, attributes(unheard_of=1))])
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pkgutil
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from inspect import getdoc, getmembers, isfunction, signature
 from typing import TYPE_CHECKING, Any, get_args
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from airflow_provider_klaviyo import api
-from airflow_provider_klaviyo.api import jobs, limits
+from airflow_provider_klaviyo.api import jobs, limits, profiles
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.api.request import Request
 from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
 from tests.contract.agreement import Contract, agree, form_of, sparse
 from tests.contract.kit import Case, body_of, cases, each_case
@@ -86,3 +89,53 @@ def test_the_sandbox_takes_a_request_and_answers_as_the_contracts_say(sandbox: S
     assert operation is not None
     assert sandbox.klaviyo.received[-1].name == f"{operation.method} {operation.path}"
     agree(sandbox.klaviyo.received)
+
+
+@each_case()
+def test_no_argument_is_lost(case: Case) -> None:
+    """Without any one of them, or of what stands within, it is another request or none at all."""
+    sent = on_the_wire(case.request)
+    for place, arguments in without_one(case.arguments):
+        if len(place) == 1 and needed(case.function, place[0]):
+            continue
+        try:
+            fewer = replace(case, arguments=arguments).request
+        except KlaviyoConfigError:
+            continue
+        assert on_the_wire(fewer) != sent, place
+
+
+@pytest.mark.parametrize("function", [*endpoint_functions()], ids=lambda each: f"{each.__module__.rpartition('.')[2]}.{each.__name__}")
+def test_every_argument_is_in_a_case(function: Callable[..., Any]) -> None:
+    given = {name for case in cases() if case.function is function for name in case.arguments}
+    assert {name for name, each in signature(function).parameters.items() if each.kind is not each.VAR_KEYWORD} - given == set()
+
+
+def test_a_merge_tells_who_stays_from_who_goes() -> None:
+    body = body_of(profiles.merge(destination_id="01STAYS", source_id="01GOES"))
+    assert body is not None
+    assert body["data"]["id"] == "01STAYS"
+    assert body["data"]["relationships"]["profiles"]["data"] == [{"type": "profile", "id": "01GOES"}]
+
+
+def without_one(value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Yield a value without each of what stands in its mappings, and where that stood."""
+    match value:
+        case Mapping():
+            for name, each in value.items():
+                yield (name,), {other: kept for other, kept in value.items() if other != name}
+                yield from (((name, *place), {**value, name: fewer}) for place, fewer in without_one(each))
+        case list() | tuple():
+            for index, each in enumerate(value):
+                yield from (((index, *place), [*value[:index], fewer, *value[index + 1 :]]) for place, fewer in without_one(each))
+
+
+def needed(function: Callable[..., Any], name: str) -> bool:
+    """Say whether an argument has no default."""
+    known = signature(function).parameters.get(name)
+    return known is not None and known.default is known.empty
+
+
+def on_the_wire(request: Request[Any]) -> tuple[Any, ...]:
+    """Return what of a request reaches Klaviyo."""
+    return request.method, request.path, request.params, body_of(request), request.form, request.files, request.headers

@@ -23,7 +23,6 @@ from airflow_provider_klaviyo.sensors.jobs import KlaviyoJobSensor
 from tests.sandbox.klaviyo_client import client, import_body
 
 CONN_ID = "klaviyo_app"
-TOKEN, LEASE = f"klaviyo_oauth__{CONN_ID}", f"klaviyo_oauth_lease__{CONN_ID}"
 Json = dict[str, Any]
 
 
@@ -69,6 +68,12 @@ def rows() -> dict[str, Any]:
         return {each.key: each for each in session.query(Variable).all()}
 
 
+def token() -> Any:
+    """Return the row of the only token."""
+    [row] = [row for key, row in rows().items() if key.startswith("klaviyo_oauth__")]
+    return row
+
+
 def asking(**arguments: Any) -> DAG:
     """Return a DAG of two tasks that ask, one after the other."""
     with DAG("asking", schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), **arguments) as dag:
@@ -86,7 +91,7 @@ def test_tasks_share_a_token_that_lies_encrypted_in_the_database(
 ) -> None:
     assert run_dag(asking()).state == "success"
     assert sandbox.klaviyo.requests["POST /oauth/token"] == 1
-    row = rows()[TOKEN]
+    row = token()
     record = json.loads(row.val)
     assert row.is_encrypted
     assert row.description == f"OAuth of the Klaviyo connection {CONN_ID!r}"
@@ -102,8 +107,8 @@ def test_airflow_s_interface_shows_no_token(app: Json, run_dag: Callable[..., An
     from airflow.api_fastapi.core_api.datamodels.variables import VariableResponse
 
     run_dag(asking())
-    shown = VariableResponse.model_validate(rows()[TOKEN], from_attributes=True).model_dump_json()
-    record = json.loads(rows()[TOKEN].val)
+    shown = VariableResponse.model_validate(token(), from_attributes=True).model_dump_json()
+    record = json.loads(token().val)
     assert "expires_at" in shown
     assert record["access_token"] not in shown
     assert record["refresh_token"] not in shown
@@ -116,7 +121,7 @@ def test_without_a_fernet_key_it_is_plain_text_which_is_said_once(
     run_dag(asking())
     sandbox.klaviyo.grants.end_access()
     run_dag(asking())
-    assert not rows()[TOKEN].is_encrypted
+    assert not token().is_encrypted
     assert sandbox.klaviyo.requests["POST /oauth/token"] == 2
     [warning] = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING and "Fernet" in each.getMessage()]
     assert "stored as plain text: set fernet_key in [core]" in warning
@@ -134,7 +139,7 @@ def test_a_trigger_renews_and_shares_the_token(app: Json, run_dag: Callable[...,
         )
     run = run_dag(dag)
     assert run.state == "success"
-    assert json.loads(rows()[TOKEN].val)["refresh_token"] == sandbox.klaviyo.grants.families[-1].refresh
+    assert json.loads(token().val)["refresh_token"] == sandbox.klaviyo.grants.families[-1].refresh
     assert run_dag(asking()).state == "success"
     assert sandbox.klaviyo.requests["POST /oauth/token"] == 1
 
@@ -146,45 +151,24 @@ def test_the_connection_test_of_the_command_line(app: Json, server: None, sandbo
     worked, message = KlaviyoHook(CONN_ID).test_connection()
     assert worked
     assert message.startswith("Connected as an OAuth app to the Klaviyo account SandBx of The Sandbox. ")
-    assert set(rows()) == {TOKEN, LEASE}
+    assert {key.rpartition("__")[0] for key in rows()} == {"klaviyo_oauth", "klaviyo_oauth_lease"}
+    assert len(rows()) == 2
 
 
-def test_the_test_button_uses_the_token_of_the_connection_it_makes_a_copy_of(
-    app: Json, server: None, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from airflow.models.connection import Connection
-    from airflow.utils.session import create_session
-
-    sandbox.klaviyo.behaviour.rotation = "rotate"
-    saved = [
-        Connection(conn_id="klaviyo_key", conn_type="klaviyo", password="pk_1"),
-        Connection(conn_id="klaviyo_broken", conn_type="klaviyo", extra='{"timeout": 0}'),
-        Connection(conn_id=CONN_ID, conn_type="klaviyo", host=app["host"], extra=json.dumps(app["extra"])),
-    ]
-    with create_session() as session:
-        session.add_all(saved)
-    try:
-        for copy in ("AbCdEf12", "GhIjKl34"):
-            monkeypatch.setenv(f"AIRFLOW_CONN_{copy.upper()}", json.dumps(app))
-            assert KlaviyoHook(copy).test_connection()[0]
-            sandbox.klaviyo.grants.end_access()
-    finally:
-        with create_session() as session:
-            for each in saved:
-                session.delete(session.merge(each))
-    assert sandbox.klaviyo.requests["POST /oauth/token"] == 2
-    assert set(rows()) == {TOKEN, LEASE}
-
-
-def test_the_test_of_a_connection_that_is_not_saved_shares_the_token_by_what_was_granted(
+def test_the_test_button_shares_the_token_of_the_connection_it_makes_a_copy_of(
     app: Json, server: None, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, run_dag: Callable[..., Any]
 ) -> None:
     sandbox.klaviyo.behaviour.rotation = "rotate"
-    monkeypatch.setenv("AIRFLOW_CONN_ABCDEF12", json.dumps(app))
-    assert KlaviyoHook("AbCdEf12").test_connection()[0]
+    for copy in ("AbCdEf12", "GhIjKl34"):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{copy.upper()}", json.dumps(app))
+        assert KlaviyoHook(copy).test_connection()[0]
+        sandbox.klaviyo.grants.end_access()
     monkeypatch.delenv("_AIRFLOW_PROCESS_CONTEXT")
     assert run_dag(asking()).state == "success"
-    assert sandbox.klaviyo.requests["POST /oauth/token"] == 1
+    assert sandbox.klaviyo.requests["POST /oauth/token"] == 3
+    assert {key.rpartition("__")[0] for key in rows()} == {"klaviyo_oauth", "klaviyo_oauth_lease"}
+    assert len(rows()) == 2
+    assert token().description == f"OAuth of the Klaviyo connection {CONN_ID!r}"
 
 
 def test_a_dead_refresh_token_fails_the_test(app: Json, server: None, sandbox: SandboxServer) -> None:
@@ -209,14 +193,15 @@ def test_a_value_that_airflow_cannot_decrypt_stops_the_renewal(
 ) -> None:
     from airflow.models.crypto import get_fernet
 
-    store = ServerVariables()
-    store.write(TOKEN, "{}", "a test's")
+    assert KlaviyoHook(CONN_ID).test_connection()[0]
+    [name] = ServerVariables().names("klaviyo_oauth__")
+    sandbox.klaviyo.grants.end_access()
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", Fernet.generate_key().decode())
     get_fernet.cache_clear()
     worked, message = KlaviyoHook(CONN_ID).test_connection()
     assert not worked
-    assert f"{TOKEN} is stored, and cannot be read" in message
-    assert sandbox.klaviyo.requests["POST /oauth/token"] == 0
+    assert f"{name} is stored, and cannot be read" in message
+    assert sandbox.klaviyo.requests["POST /oauth/token"] == 1
 
 
 # ── a script ────────────────────────────────────────────────────────────────────────

@@ -45,8 +45,8 @@ def stored() -> list[tuple[str, str, float]]:
 
 EVENTS = [
     ("1234", "['Winnie the Pooh', 'A Tale of Two Cities']", 44.97),
-    ("1234:1111", "Winnie the Pooh", 9.99),
-    ("1234:1112", "A Tale of Two Cities", 39.98),
+    ("1234:product:1111", "Winnie the Pooh", 9.99),
+    ("1234:product:1112", "A Tale of Two Cities", 39.98),
 ]
 
 

@@ -11,18 +11,27 @@ import datetime as dt
 import json
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from airflow.sdk import DAG, BaseOperator, XComArg, task
+from airflow.serialization.helpers import serialize_template_field
 from airflow.serialization.serialized_objects import DagSerialization
 
+from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError
+from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
+from airflow_provider_klaviyo.operators.base import KlaviyoOperator
 from airflow_provider_klaviyo.operators.coercion import coerce
 from airflow_provider_klaviyo.operators.fields import DeclaredOperator, Field, Mark
-from tests.operators.test_examples import EXAMPLES, load
+from docs._ext import catalogue
+from tests.operators.test_examples import EXAMPLES, linking, load, operations
 from tests.test_structure import public
 
+if TYPE_CHECKING:
+    from airflow_provider_klaviyo.sandbox.server import SandboxServer
+
 LITERAL = "{{ first_name|default:'you' }} {% unsubscribe %} {# é #}\n"
+PERSON = ({"email": "sarah@example.com"}, [{"email": "sarah@example.com"}], ["sarah@example.com"], "sarah@example.com")
 FORMS = {bool: ("{{ 'False' }}", False), int: ("{{ 40 + 2 }}", 42), float: ("{{ 0.5 }}", 0.5)}
 
 
@@ -68,6 +77,22 @@ def test_default_args_reach_it(operator: type[Any]) -> None:
     assert {name: getattr(made, name) for name in given} == given
     assert made.retries == 7
     assert getattr(made, "klaviyo_conn_id", "other") == "other"
+
+
+@each
+def test_it_links_what_it_reads_its_own_work_back_with(sandbox: SandboxServer, operator: type[Any]) -> None:
+    if not linking(operator) or getattr(operator, "reread", None) in {None, KlaviyoOperator.reread}:
+        return
+    with dag(), KlaviyoHook().session() as klaviyo, pytest.raises(KlaviyoApiError):
+        operator(task_id="made", **fields(operator)).reread(klaviyo, {"type": "any", "id": "01J"})
+    (called,) = operations(sandbox.klaviyo.requests)
+    assert called in {each.id for each in catalogue.named(operator)}
+
+
+@each
+def test_an_argument_it_does_not_have_is_refused(operator: type[Any]) -> None:
+    with dag(), pytest.raises(TypeError, match="unheard_of"):
+        operator(task_id="made", **fields(operator), unheard_of=1)
 
 
 @each
@@ -165,6 +190,25 @@ def test_klaviyos_template_content_stays_byte_for_byte(operator: type[Any]) -> N
             if "Sequence" in str(field.hint):
                 value = [value]
             assert rendered(operator, given, field.name, value) == value, field.name
+
+
+@each
+def test_what_is_about_people_is_not_shown(operator: type[Any]) -> None:
+    for field in declared(operator):
+        if Mark.PERSONAL in field.marks:
+            value = next(each for each in PERSON if fits(each, field))
+            shown = rendered(operator, fields(operator), field.name, "{{ params.value | tojson }}", value=value)
+            assert "sarah" in json.dumps(plain(shown)), "the operator itself has it"
+            assert "sarah" not in f"{shown!r} {[shown]} {serialize_template_field(shown, field.name)}", field.name
+
+
+def fits(value: Any, field: Field) -> bool:
+    """Say whether a field takes a value."""
+    try:
+        coerce(value, field.hint, where=field.name)
+    except KlaviyoConfigError:
+        return False
+    return True
 
 
 def rendered(operator: type[Any], given: dict[str, Any], name: str, template: Any, value: Any = None) -> Any:

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each example runs as it stands, and asks Klaviyo for what its operators say they do."""
+"""Each example runs as it stands, and each of its operators asks Klaviyo for what it says it does, and for nothing else."""
 
 from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from inspect import getdoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_klaviyo.api import limits
+from airflow_provider_klaviyo.operators.request import KlaviyoRequestOperator
+from airflow_provider_klaviyo.transfers.base import KlaviyoLoadOperator
+from docs._ext import catalogue
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -21,8 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_klaviyo.sandbox.server import SandboxServer
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
-PAGE = re.compile(r"https://developers\.klaviyo\.com/en/reference/(\w+)")
-OVERVIEW = "api_overview"  # Klaviyo's page about all operations, which is none
+Started = tuple[type[Any], Counter[str]]
 SECTION = re.compile(r"START howto_(?:operator|sensor)_(\w+)")
 
 
@@ -37,15 +39,21 @@ def load(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py")))
-def test_an_example_runs(sandbox: SandboxServer, run_dag: Callable[..., DagRun], name: str) -> None:
+def test_an_example_runs_and_each_operator_calls_what_it_links(sandbox: SandboxServer, run_dag: Callable[..., DagRun], name: str) -> None:
     prepare(name, run_dag)
     sandbox.klaviyo.add_flow("Welcome of Airflow")  # people make flows, no operator does
     sandbox.klaviyo.requests.clear()
     dag = load(name)
+    started = noting(dag, sandbox)
     run = run_dag(dag, logical_date=datetime(2026, 11, 20, 4, tzinfo=UTC))
     assert {each.task_id: each.state for each in run.get_task_instances()} == dict.fromkeys(dag.task_ids, "success")
+    called = asked_for(sandbox, started)
     for operator in shown(name, dag):
-        assert operations_of(operator) <= asked_for(sandbox), operator.__name__
+        always = {each.id for each, when in catalogue.links(operator, alike=False) if not when}
+        assert always <= called[operator], f"{operator.__name__} links what it does not call"
+    for operator, asked in called.items():
+        if linking(operator):
+            assert asked <= {each.id for each in catalogue.named(operator)}, f"{operator.__name__} calls what it does not link"
 
 
 def prepare(name: str, run_dag: Callable[..., DagRun]) -> None:
@@ -69,12 +77,34 @@ def snake(operator: str) -> str:
     return "_".join(words).lower()
 
 
-def operations_of(operator: type[Any]) -> set[str]:
-    """Return the operations whose reference pages an operator names."""
-    return set(PAGE.findall(getdoc(operator) or "")) - {OVERVIEW}
+def linking(operator: type[Any]) -> bool:
+    """Say whether an operator's docstring links all that it calls: one of ours, but for that of any request, and the loads."""
+    ours = operator.__module__.startswith("airflow_provider_klaviyo.")
+    return ours and operator is not KlaviyoRequestOperator and not issubclass(operator, KlaviyoLoadOperator)
 
 
-def asked_for(sandbox: SandboxServer) -> set[str]:
-    """Return the operations that the local Klaviyo was asked for."""
-    found = (limits.find(*name.split(" ")) for name in sandbox.klaviyo.requests if " " in name)
+def noting(dag: Any, sandbox: SandboxServer) -> list[Started]:
+    """Note, whenever a task of a DAG begins, its operator and what had been asked before: the tasks run one after the other."""
+    started: list[Started] = []
+
+    def note(context: Any) -> None:
+        started.append((type(context["task"]), sandbox.klaviyo.requests.copy()))
+
+    for task in dag.tasks:
+        task.on_execute_callback = [note]
+    return started
+
+
+def asked_for(sandbox: SandboxServer, started: list[Started]) -> dict[type[Any], set[str]]:
+    """Return the operations that the local Klaviyo was asked for, by the operator whose task was running."""
+    called: dict[type[Any], set[str]] = {operator: set() for operator, _ in started}
+    ends = [*(before for _, before in started[1:]), sandbox.klaviyo.requests]
+    for (operator, before), after in zip(started, ends, strict=True):
+        called[operator] |= operations(after - before)
+    return called
+
+
+def operations(requests: Iterable[str]) -> set[str]:
+    """Return the operations that requests to the local Klaviyo are, by method and path template."""
+    found = (limits.find(*name.split(" ")) for name in requests if " " in name)
     return {each.id for each in found if each}

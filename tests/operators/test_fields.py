@@ -9,6 +9,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pytest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
     from airflow.sdk import Context
 
+DOCS = Path(__file__).parents[2] / "docs"
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
@@ -215,6 +217,51 @@ def test_klaviyo_tags_pass_through_literal(run_dag: Callable[..., DagRun]) -> No
     assert returned(run_dag(made), "greet")["name"] == "{{ first_name|default:'you' }} {% unsubscribe %}"
 
 
+NATIVE = ("12E456", "123_456", "2024_01", "1.10", "0x10", "True", "None", "['a']", " a \n")
+
+
+@pytest.mark.parametrize("text", NATIVE)
+def test_a_text_without_a_template_is_no_python(run_dag: Callable[..., DagRun], text: str) -> None:
+    with dag(render_template_as_native_obj=True) as made:
+        Greet(
+            task_id="greet",
+            name=text,
+            tags=[text],
+            who={"phone_number": "+491511234567", "code": {"in": [text, {"not": text}]}},
+            about=text,
+            html=text,
+        )
+        Greet.partial(task_id="many", name="Ann").expand(who=[{"code": text}])
+    run = run_dag(made)
+    read = returned(run, "greet")
+    assert (read["name"], read["tags"], read["about"], read["html"]) == (text, [text], text, text)
+    assert read["who"] == {"phone_number": "+491511234567", "code": {"in": [text, {"not": text}]}}
+    assert returned(run, "many", 0)["who"] == {"code": text}
+
+
+@pytest.mark.parametrize("of_task", [False, True])
+@pytest.mark.parametrize("text", NATIVE[:5])
+def test_a_field_of_texts_is_rendered_as_text(run_dag: Callable[..., DagRun], text: str, *, of_task: bool) -> None:
+    native: dict[str, Any] = {"render_template_as_native_obj": True}
+    with dag(params={"text": text}, **({} if of_task else native)) as made:
+        own = native if of_task else {}
+        Greet(task_id="greet", name="{{ params.text }}", tags=["{{ params.text }}"], about="{{ params.text }}", **own)
+        Greet(task_id="whole", name="Ann", tags="{{ [params.text] }}", **own)
+        Greet.partial(task_id="many", name="{{ params.text }}", **own).expand(about=["{{ params.text }}"])
+    run = run_dag(made)
+    for read in (returned(run, "greet"), returned(run, "many", 0)):
+        assert (read["name"], read["about"]) == (text, text)
+    assert returned(run, "greet")["tags"] == returned(run, "whole")["tags"] == [text]
+
+
+def test_other_fields_are_rendered_as_the_dag_says(run_dag: Callable[..., DagRun]) -> None:
+    with dag(params={"who": {"visits": 3, "code": "12E4"}}, render_template_as_native_obj=True) as made:
+        Greet(task_id="greet", name="Ann", times="{{ 40 + 2 }}", who="{{ params.who }}")  # type: ignore[arg-type]
+    read = returned(run_dag(made), "greet")
+    assert (read["times"], read["who"]) == (42, {"visits": 3, "code": "12E4"})
+    assert made.task_dict["greet"].render_template_as_native_obj is None
+
+
 def test_people_do_not_stand_in_rendered_fields(run_dag: Callable[..., DagRun]) -> None:
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
     from airflow.utils.session import create_session
@@ -312,6 +359,16 @@ def test_no_operator_of_ours_has_a_field_of_airflows() -> None:
 def operators(cls: type[DeclaredOperator] = DeclaredOperator) -> list[type[DeclaredOperator]]:
     """Return a class and all that inherit it."""
     return [cls, *(each for sub in cls.__subclasses__() for each in operators(sub))]
+
+
+@pytest.mark.parametrize("page", ["operators/index.md", "security.md"])
+def test_the_docs_name_every_field_that_is_not_shown(page: str) -> None:
+    from tests.test_structure import public
+
+    ours = (cls for cls in public() if issubclass(cls, DeclaredOperator))
+    hidden = {name for cls in ours for name, field in cls._declared.items() if Mark.PERSONAL in field.marks}
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert {name for name in hidden if f"`{name}`" not in text} == set()
 
 
 def test_importing_every_operator_costs_little() -> None:

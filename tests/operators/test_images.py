@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_klaviyo.api import images
-from airflow_provider_klaviyo.api.errors import KlaviyoInDoubt, KlaviyoUnanswered
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoInDoubt, KlaviyoUnanswered
 from airflow_provider_klaviyo.api.request import File
 from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
 from airflow_provider_klaviyo.operators.images import (
@@ -141,7 +142,7 @@ def test_what_cannot_be_an_image_is_not_sent(sandbox: SandboxServer, run: Run, f
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (PNG.ljust(5_000_001, b"\0"), "the image has 5,000,001 bytes, and Klaviyo takes 5,000,000"),
+        (PNG.ljust(5_000_001, b"\0"), "the file has 5,000,001 bytes, and Klaviyo takes 5,000,000"),
         (b"RIFF\0\0\0\0WEBPVP8 ", "none of what Klaviyo takes"),
         (b"<svg/>", "none of what Klaviyo takes"),
         (b"", "none of what Klaviyo takes"),
@@ -153,6 +154,18 @@ def test_a_file_that_klaviyo_would_refuse_is_not_sent(sandbox: SandboxServer, ru
     assert (refused.state, refused.tries) == ("failed", 1)
     assert said in refused.said
     assert not sandbox.klaviyo.requests
+
+
+def test_a_file_that_is_too_large_is_not_read(logo: Path) -> None:
+    with logo.open("wb") as file:
+        file.truncate(50_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(KlaviyoConfigError, match="50,000,000 bytes"):
+            KlaviyoUploadImageOperator(task_id="it", path=str(logo)).request()
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_file_of_five_megabytes_is_sent(sandbox: SandboxServer, run: Run, logo: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from airflow_provider_klaviyo.api import lists, profiles
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoInDoubt, KlaviyoUnanswered
 from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
+from airflow_provider_klaviyo.operators.journal import Journal
 from airflow_provider_klaviyo.operators.lists import KlaviyoCreateListOperator
 from airflow_provider_klaviyo.operators.profiles import KlaviyoBulkImportProfilesOperator, KlaviyoCreateProfileOperator
 from tests.operators.kit import Store, context
@@ -150,3 +152,31 @@ def test_a_profile_that_we_made_is_ours(sandbox: SandboxServer) -> None:
         create(store, **sarah)
     assert create(store, **sarah)
     assert sandbox.klaviyo.counts()["profiles"] == 1
+
+
+# ── what a person was told ──────────────────────────────────────────────────────────
+
+
+def test_doubt_is_forgotten_for_its_request_alone(sandbox: SandboxServer) -> None:
+    store = Store()
+    journal = Journal(context(store))
+    journal.write(request="digest", jobs={"a": "J1"}, portions=["a"])
+    journal.intend()
+    journal.tell()
+    assert Journal(context(store)).sent_at is not None, "a retry is no word of a person's"
+    cleared = Journal(context(store, max_tries=5))
+    assert (cleared.sent_at, cleared.get("request"), cleared.under_way) == (None, None, False)
+    assert (cleared.get("jobs"), cleared.get("portions")) == ({"a": "J1"}, ["a"])
+
+
+def test_what_is_finished_is_not_kept_for_good(sandbox: SandboxServer) -> None:
+    class Keeper(Store):
+        kept: dt.timedelta | None = None
+
+        def set(self, key: str, value: Any, *, retention: dt.timedelta | None = None, **_: Any) -> None:
+            self.kept = retention
+            super().set(key, value)
+
+    store = Keeper()
+    named("A").execute(context(store))
+    assert store.kept == dt.timedelta(days=30)

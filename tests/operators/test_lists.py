@@ -100,6 +100,18 @@ def test_a_list_is_read_by_id_and_by_name(sandbox: SandboxServer, run: Run) -> N
     assert run(KlaviyoGetListOperator).state == "failed"
 
 
+def test_a_list_that_is_looked_up_has_all_that_is_asked_for(sandbox: SandboxServer, run: Run) -> None:
+    (list_id,) = make("VIP")
+    asked = {"additional_fields": {"list": ["profile_count"]}, "include": "tags", "fields": {"list": ["name", "profile_count"]}}
+    by_name = run(KlaviyoGetListOperator, lookup={"name": "VIP"}, **asked).returned
+    assert by_name == run(KlaviyoGetListOperator, list_id=list_id, **asked).returned
+    assert by_name["attributes"] == {"name": "VIP", "profile_count": 0}
+    assert by_name["included"] == []
+    before = sum(sandbox.klaviyo.requests.values())
+    assert run(KlaviyoGetListOperator, lookup={"name": "VIP"}, include="profiles", retries=2).tries == 1
+    assert sum(sandbox.klaviyo.requests.values()) == before
+
+
 def test_lists_are_read_across_pages_and_never_cut_in_silence(sandbox: SandboxServer, run: Run) -> None:
     make(*(f"L{number:02}" for number in range(23)))
     read = run(KlaviyoListListsOperator, sort="name")
@@ -189,6 +201,17 @@ def test_members_are_made_exactly_the_given_ones(sandbox: SandboxServer, run: Ru
     assert members(list_id) == set(ids[1:])
     again = run(KlaviyoSyncListProfilesOperator, list_id=list_id, profile_ids=ids[1:])
     assert again.returned == {"added": 0, "removed": 0, "unchanged": 5}
+
+
+def test_what_an_earlier_try_has_changed_is_counted(sandbox: SandboxServer, run: Run) -> None:
+    (list_id,) = make("VIP")
+    ids = people(5)
+    fill(list_id, ids[:3])
+    sandbox.fail(method="DELETE", path="/relationships/profiles", status=409)
+    synced = run(KlaviyoSyncListProfilesOperator, list_id=list_id, profile_ids=ids[1:], retries=1, retry_policy=None)
+    assert (synced.state, synced.tries) == ("success", 2)
+    assert synced.returned == {"added": 2, "removed": 1, "unchanged": 2}
+    assert members(list_id) == set(ids[1:])
 
 
 def test_a_list_is_neither_emptied_nor_halved_by_mistake(sandbox: SandboxServer, run: Run) -> None:

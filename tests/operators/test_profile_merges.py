@@ -93,3 +93,34 @@ def test_what_cannot_be_merged_is_refused(sandbox: SandboxServer, two: dict[str,
     assert unknown.value.status == 404
     with pytest.raises(KlaviyoConfigError):
         merge(Store(), {**two, "source_id": two["destination_id"]})
+
+
+@pytest.mark.parametrize("missing", ["destination_id", "source_id"])
+def test_a_profile_that_is_not_there_is_told_before_anything_is_sent(sandbox: SandboxServer, two: dict[str, str], missing: str) -> None:
+    """Otherwise a source that never was would look merged."""
+    store = Store()
+    for _ in range(2):
+        with pytest.raises(KlaviyoApiError) as unknown:
+            merge(store, {**two, missing: "01NOBODY"})
+        assert unknown.value.status == 404
+    assert MERGE not in sandbox.klaviyo.requests
+
+
+def test_a_source_that_leads_to_somebody_else_was_not_merged_by_us(sandbox: SandboxServer, two: dict[str, str]) -> None:
+    store = Store()
+    sandbox.fail(method="POST", path="/api/profile-merge", drop="before")
+    with pytest.raises(KlaviyoUnanswered):
+        merge(store, two)
+    resource = {"type": "profile", "id": "01SOMEBODY", "attributes": {}}
+    sandbox.fail(method="GET", path=two["source_id"], status=200, body={"data": resource})
+    with pytest.raises(KlaviyoInDoubt):
+        merge(store, two)
+    assert sandbox.klaviyo.requests[MERGE] == 1
+
+
+def test_an_id_that_was_merged_before_is_told(sandbox: SandboxServer, two: dict[str, str]) -> None:
+    resource = {"type": "profile", "id": two["destination_id"], "attributes": {}}
+    sandbox.fail(method="GET", path=two["source_id"], status=200, body={"data": resource})
+    with pytest.raises(KlaviyoConfigError, match="was merged into another before"):
+        merge(Store(), two)
+    assert MERGE not in sandbox.klaviyo.requests

@@ -89,7 +89,7 @@ def test_consent_and_privacy(sandbox: SandboxServer, run: Run) -> None:
         run(KlaviyoSubscribeProfilesOperator, profiles=[texted]),
         run(KlaviyoSubscribeProfilesOperator, profiles=[{**leaver, "consented_at": NAME}], historical_import=True),
         run(KlaviyoSubscribeProfilesOperator, profiles=[{NAME: EMAIL}]),
-        run(KlaviyoUnsubscribeProfilesOperator, profiles=[leaver]),
+        run(KlaviyoUnsubscribeProfilesOperator, profiles=[leaver], everywhere=True),
         run(KlaviyoSuppressProfilesOperator, emails=[EMAIL], **QUICK),
         run(KlaviyoSuppressProfilesOperator, emails=[NAME]),
         run(KlaviyoDeleteProfileDataOperator, lookup={"email": EMAIL}),

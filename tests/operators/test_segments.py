@@ -76,7 +76,11 @@ def test_a_segment_whose_making_was_not_answered_is_made_once(sandbox: SandboxSe
     [
         {},
         {"condition_groups": []},
+        {"condition_groups": 5},
+        {"condition_groups": "conditions"},
         {"condition_groups": [{"conditions": []}]},
+        {"condition_groups": [{"conditions": 5}]},
+        {"condition_groups": [{"conditions": ["profile-property"]}]},
         {"condition_groups": [{"condition": [{"type": "profile-property"}]}]},
         {"condition_groups": [{"conditions": [{"type": "profile-property"}]}], "operator": "or"},
     ],
@@ -84,6 +88,7 @@ def test_a_segment_whose_making_was_not_answered_is_made_once(sandbox: SandboxSe
 def test_a_segment_without_conditions_is_refused_before_it_is_sent(sandbox: SandboxServer, run: Run, definition: Any) -> None:
     refused = run(KlaviyoCreateSegmentOperator, name="VIP", definition=definition, retries=2)
     assert (refused.state, refused.tries) == ("failed", 1)
+    assert "KlaviyoConfigError" in refused.said
     assert sandbox.klaviyo.requests[POST] == 0
 
 

@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators for consent, against the sandbox: who is subscribed, who is not, and nobody twice."""
+"""Subscribing people, against the sandbox: each once, and nobody against their word."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.sdk import DAG, task
 
-from airflow_provider_klaviyo.api import lists, profiles, subscriptions
+from airflow_provider_klaviyo.api import lists, profiles
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError, KlaviyoInDoubt, KlaviyoUnanswered
 from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
-from airflow_provider_klaviyo.operators.subscriptions import KlaviyoSubscribeProfilesOperator, KlaviyoUnsubscribeProfilesOperator
+from airflow_provider_klaviyo.operators.subscriptions import KlaviyoSubscribeProfilesOperator
 from tests.operators.kit import Killed, Store, context
 
 if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+
     from airflow_provider_klaviyo.sandbox.server import SandboxServer
 
     Run = Callable[..., Any]
 
-SUBSCRIBE, UNSUBSCRIBE = (f"POST /api/profile-subscription-bulk-{verb}-jobs" for verb in ("create", "delete"))
+SUBSCRIBE = "POST /api/profile-subscription-bulk-create-jobs"
 SARAH, TOM = {"email": "sarah@example.com"}, {"email": "tom@example.com"}
 
 
@@ -59,16 +63,9 @@ def subscribe(store: Store | None = None, *whom: dict[str, Any], max_tries: int 
     return operator.execute(context(store, max_tries=max_tries))
 
 
-def unsubscribe(store: Store | None = None, *whom: dict[str, Any], **fields: Any) -> int:
-    return KlaviyoUnsubscribeProfilesOperator(task_id="unsubscribe", profiles=list(whom) or [SARAH], **fields).execute(context(store))
-
-
 def sent(sandbox: SandboxServer, name: str) -> list[int]:
     """Return how many profiles each request was about."""
     return [len(each.body["data"]["attributes"]["profiles"]["data"]) for each in sandbox.klaviyo.received if each.name == name]
-
-
-# ── subscribing ─────────────────────────────────────────────────────────────────────
 
 
 def test_people_are_subscribed_and_counted(sandbox: SandboxServer, run: Run) -> None:
@@ -200,101 +197,89 @@ def test_a_mended_row_is_sent_with_its_request_alone(sandbox: SandboxServer) -> 
     assert sent(sandbox, SUBSCRIBE) == [1000, 1, 1]
 
 
-# ── unsubscribing ───────────────────────────────────────────────────────────────────
+# ── a person who said no ────────────────────────────────────────────────────────────
 
 
-def subscribed(count: int) -> str:
-    """Subscribe people to a new list."""
-    vip = make_list()
-    with KlaviyoHook().session() as klaviyo:
-        klaviyo.send(subscriptions.subscribe(profiles=people(count), list_id=vip))
-    return vip
-
-
-def unsubscribed_everywhere() -> int:
-    with KlaviyoHook().session() as klaviyo:
-        reason = 'equals(subscriptions.email.marketing.suppression.reason,"UNSUBSCRIBE")'
-        return len([*klaviyo.walk(profiles.list_(filter=reason))])
-
-
-def test_without_a_list_people_are_unsubscribed_everywhere(sandbox: SandboxServer, run: Run) -> None:
-    vip = subscribed(250)
-    done = run(KlaviyoUnsubscribeProfilesOperator, profiles=people(250))
-    assert done.returned == 250
-    assert sent(sandbox, UNSUBSCRIBE) == [100, 100, 50]
-    assert unsubscribed_everywhere() == 250
-    assert members(vip) == 250, "they are in the list, and get nothing"
-    assert "example.com" not in done.said
-
-
-def test_members_leave_the_list_and_stay_subscribed(sandbox: SandboxServer) -> None:
-    vip = subscribed(150)
-    assert unsubscribe(None, *people(150), list_id=vip) == 150
-    assert (members(vip), unsubscribed_everywhere()) == (0, 0)
-    assert consent(email="p7@example.com") == "SUBSCRIBED"
-
-
-def test_who_is_not_in_the_list_keeps_anything_from_being_sent(sandbox: SandboxServer) -> None:
-    vip = subscribed(2)
-    with pytest.raises(KlaviyoConfigError, match="2 of 4 profiles are not in the list") as refused:
-        unsubscribe(None, *people(2), TOM, {"phone_number": "+14155550123", "channels": ["sms.marketing"]}, list_id=vip)
-    assert "position 2" in str(refused.value)
-    assert "tom@" not in str(refused.value)
-    assert UNSUBSCRIBE not in sandbox.klaviyo.requests
-
-
-def test_who_is_not_in_the_list_is_left_out_if_asked(sandbox: SandboxServer, caplog: pytest.LogCaptureFixture) -> None:
-    vip = subscribed(2)
-    assert unsubscribe(None, TOM, *people(2), list_id=vip, not_in_list="skip") == 2
-    assert sent(sandbox, UNSUBSCRIBE) == [2]
-    assert (members(vip), unsubscribed_everywhere()) == (0, 0)
-
-
-def test_who_is_not_in_the_list_is_unsubscribed_everywhere_if_asked(sandbox: SandboxServer) -> None:
-    vip = subscribed(2)
-    assert unsubscribe(None, TOM, *people(2), list_id=vip, not_in_list="unsubscribe_everywhere") == 3
-    assert unsubscribed_everywhere() == 1
-    assert consent(email="tom@example.com") == "UNSUBSCRIBED"
-
-
-@pytest.mark.parametrize("policy", ["fail", "skip"])
-def test_a_next_try_does_not_take_those_who_left_for_strangers(sandbox: SandboxServer, policy: str) -> None:
-    vip, store = subscribed(250), Store()
-    whom = [*people(250), *([TOM] if policy == "skip" else [])]
-    sandbox.fail(method="POST", path="subscription-bulk-delete", drop="after", skip=1)
+def test_clearing_a_task_in_doubt_resends_what_is_in_doubt_and_nothing_else(sandbox: SandboxServer) -> None:
+    vip, store = make_list(), Store()
+    sandbox.fail(method="POST", path="subscription-bulk-create", drop="before", skip=1)
     with pytest.raises(KlaviyoUnanswered):
-        unsubscribe(store, *whom, list_id=vip, not_in_list=policy)
-    assert unsubscribe(store, *whom, list_id=vip, not_in_list=policy) == 250
-    assert sent(sandbox, UNSUBSCRIBE) == [100, 100, 50]
-    assert (members(vip), unsubscribed_everywhere()) == (0, 0)
-    assert "example.com" not in str(store)
+        subscribe(store, *people(2100), list_id=vip)
+    for _ in range(2):  # it stays in doubt, until somebody clears the task
+        with pytest.raises(KlaviyoInDoubt):
+            subscribe(store, *people(2100), list_id=vip)
+    sandbox.klaviyo.unsubscribe("p5@example.com")
+    assert subscribe(store, *people(2100), list_id=vip, max_tries=5) == 2100
+    assert sent(sandbox, SUBSCRIBE) == [1000, 1000, 100], "beside the one that did not arrive"
+    assert sandbox.klaviyo.requests[SUBSCRIBE] == 4
+    assert consent(email="p5@example.com") == "UNSUBSCRIBED"
+    assert consent(email="p1005@example.com") == "SUBSCRIBED"
 
 
-def test_a_worker_that_died_before_its_note_unsubscribes_nobody_everywhere(sandbox: SandboxServer) -> None:
-    vip, store = subscribed(3), Store()
-    store.writes_left = 3  # who is asked about, the request, the intent; not the result
+@pytest.mark.parametrize("no", ["unsubscribed", "complained"])
+def test_history_does_not_override_a_later_no(sandbox: SandboxServer, no: str) -> None:
+    long_ago = {"consented_at": "2020-01-01T00:00:00Z"}
+    subscribe(None, SARAH | long_ago, TOM | long_ago, historical_import=True)
+    if no == "unsubscribed":
+        sandbox.klaviyo.unsubscribe("sarah@example.com")
+    else:
+        sandbox.klaviyo.bounce("sarah@example.com", "SPAM_COMPLAINT")
+    with pytest.raises(KlaviyoConfigError, match="1 profiles have unsubscribed") as refused:
+        subscribe(None, SARAH | long_ago, TOM | long_ago, historical_import=True)
+    assert "sarah@" not in str(refused.value)
+    assert sandbox.klaviyo.requests[SUBSCRIBE] == 1
+    subscribe(None, TOM | long_ago, historical_import=True)
+    subscribe(None, SARAH | long_ago, historical_import=True, resubscribe=True)
+    assert (consent(), told()["can_receive_email_marketing"]) == ("SUBSCRIBED", True)
+
+
+def test_a_bounce_is_nobodys_word(sandbox: SandboxServer) -> None:
+    store, vip = Store(), make_list()
+    subscribe(None, list_id=vip)
+    sandbox.klaviyo.bounce("sarah@example.com")
+    subscribe(None, {**SARAH, "consented_at": "2020-01-01T00:00:00Z"}, historical_import=True)
+    store.writes_left = 2
     with pytest.raises(Killed):
-        unsubscribe(store, *people(3), list_id=vip)
-    assert members(vip) == 0
+        subscribe(store, list_id=vip)
     store.writes_left = None
-    assert unsubscribe(store, *people(3), list_id=vip) == 3
-    assert sandbox.klaviyo.requests[UNSUBSCRIBE] == 1
-    assert unsubscribed_everywhere() == 0
+    assert subscribe(store, list_id=vip) == 1
 
 
-def test_leaving_a_list_in_doubt_is_not_repeated(sandbox: SandboxServer) -> None:
-    vip, store = subscribed(3), Store()
-    sandbox.fail(method="POST", path="subscription-bulk-delete", drop="before")
-    with pytest.raises(KlaviyoUnanswered):
-        unsubscribe(store, *people(3), list_id=vip)
+def test_a_complaint_leaves_the_doubt(sandbox: SandboxServer) -> None:
+    store, vip = Store(), make_list()
+    store.writes_left = 2
+    with pytest.raises(Killed):
+        subscribe(store, list_id=vip)
+    store.writes_left = None
+    sandbox.klaviyo.bounce("sarah@example.com", "SPAM_COMPLAINT")
     with pytest.raises(KlaviyoInDoubt):
-        unsubscribe(store, *people(3), list_id=vip)
-    assert sandbox.klaviyo.requests[UNSUBSCRIBE] == 1
-    assert (members(vip), unsubscribed_everywhere()) == (3, 0)
+        subscribe(store, list_id=vip)
 
 
-def test_without_a_list_a_request_is_repeated_at_once(sandbox: SandboxServer) -> None:
-    sandbox.fail(method="POST", path="subscription-bulk-delete", drop="after")
-    assert unsubscribe(Store()) == 1
-    assert sandbox.klaviyo.requests[UNSUBSCRIBE] == 2
-    assert consent() == "UNSUBSCRIBED"
+def test_an_address_and_a_number_of_two_people_leave_the_doubt(sandbox: SandboxServer) -> None:
+    vip, number = make_list(), {"phone_number": "+14155550123", "channels": ["sms.marketing"]}
+    subscribe(None, SARAH, number, list_id=vip)
+    store = Store()
+    sandbox.fail(method="POST", path="subscription-bulk-create", drop="before")
+    with pytest.raises(KlaviyoUnanswered):
+        subscribe(store, SARAH | number, list_id=vip)
+    with pytest.raises(KlaviyoInDoubt):
+        subscribe(store, SARAH | number, list_id=vip)
+
+
+def test_a_list_that_came_to_nothing_is_not_no_list(sandbox: SandboxServer, run: Run) -> None:
+    refused = run(KlaviyoSubscribeProfilesOperator, profiles=[SARAH], list_id="{{ params.get('list') }}", retries=2)
+    assert (refused.state, refused.tries) == ("failed", 1)
+    assert SUBSCRIBE not in sandbox.klaviyo.requests
+
+
+def test_the_output_of_a_task_that_is_nothing_is_not_no_list(sandbox: SandboxServer, run_dag: Callable[..., DagRun]) -> None:
+    with DAG("nothing", schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)) as dag:
+
+        @task
+        def find() -> None:
+            return None
+
+        KlaviyoSubscribeProfilesOperator(task_id="it", profiles=[SARAH], list_id=find())  # type: ignore[arg-type]
+    assert str(run_dag(dag).get_task_instance("it").state) == "failed"  # type: ignore[union-attr]
+    assert SUBSCRIBE not in sandbox.klaviyo.requests

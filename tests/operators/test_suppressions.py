@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Run = Callable[..., Any]
 
 SUPPRESS = "POST /api/profile-suppression-bulk-create-jobs"
+JOB = {"type": "profile-suppression-bulk-create-job", "id": "J9"}
 MANY = [f"p{number}@example.com" for number in range(150)]
 
 
@@ -111,3 +112,45 @@ def test_a_job_whose_start_was_not_answered_is_started_again(sandbox: SandboxSer
     done = suppress(emails=MANY[:2], wait_for_completion=False)
     assert (len(done["jobs"]), done["total"]) == (1, 0)
     assert sandbox.klaviyo.requests[SUPPRESS] == 2
+
+
+def test_failures_are_summed_over_all_jobs_and_told_at_once(sandbox: SandboxServer) -> None:
+    """Two jobs fall short by two rows each; three may fail."""
+    store = Store()
+    short = {"status": "complete", "total_count": 100, "completed_count": 95, "skipped_count": 3}
+    for job in ("J1", "J2"):
+        resource = {"data": {"type": "profile-suppression-bulk-create-job", "id": job, "attributes": {"status": "processing"}}}
+        sandbox.fail(method="POST", path="suppression-bulk-create", status=202, body=resource)
+        ended = {"data": {"type": "profile-suppression-bulk-create-job", "id": job, "attributes": short}}
+        sandbox.fail(method="GET", path=f"/{job}", status=200, body=ended)
+    with pytest.raises(KlaviyoJobFailed, match=r"2 of 2 jobs went wrong: .*J1.*2 of 100 rows failed.*J2"):
+        suppress(store, emails=MANY, allowed_failures=3)
+    assert suppress(store, emails=MANY, max_tries=5)["completed"] == 150
+
+
+def test_a_cancelled_job_takes_no_other_with_it(sandbox: SandboxServer) -> None:
+    """What failed within what is allowed is not started again."""
+    store = Store()
+    sandbox.klaviyo.next_job("cancelled")
+    ended = {"status": "complete", "total_count": 50, "completed_count": 49, "skipped_count": 0}
+    sandbox.fail(method="POST", path="suppression-bulk-create", status=202, skip=1, body={"data": {**JOB, "attributes": ended}})
+    with pytest.raises(KlaviyoJobFailed, match="1 of 2 jobs went wrong"):
+        suppress(store, emails=MANY, allowed_failures=1)
+    sandbox.fail(method="GET", path="/J9", status=200, body={"data": {**JOB, "attributes": ended}})
+    done = suppress(store, emails=MANY, allowed_failures=1, max_tries=5)
+    assert (done["completed"], done["failed"]) == (149, 1)
+    assert sandbox.klaviyo.requests[SUPPRESS] == 3
+
+
+def test_many_jobs_are_looked_at_in_few_requests(sandbox: SandboxServer) -> None:
+    many = [f"p{number}@example.com" for number in range(1200)]
+    sandbox.klaviyo.behaviour.job_seconds = 0.3
+    assert suppress(emails=many, poll_interval=0.5)["completed"] == 1200
+    assert sandbox.klaviyo.requests[f"GET {SUPPRESS.removeprefix('POST ')}"] >= 1
+    assert sum(count for name, count in sandbox.klaviyo.requests.items() if name.startswith("GET ")) < 12
+
+
+def test_the_same_addresses_twice_are_one_job(sandbox: SandboxServer) -> None:
+    twice = [*MANY[:100], *MANY[:100]]
+    done = suppress(Store(), emails=twice)
+    assert (len(done["jobs"]), done["completed"]) == (1, 100)

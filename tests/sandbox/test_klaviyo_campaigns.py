@@ -48,6 +48,16 @@ class Account:
         """Send a campaign."""
         return self.ask("POST", "/api/campaign-send-jobs", {"type": "campaign-send-job", "id": campaign["id"]}, status=status)
 
+    def schedule(self, campaign: Json, message: Json, *, status: int | None = None) -> None:
+        """Have a message of a campaign sent in an hour."""
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now + 3600))
+        data: Json = {
+            "type": "campaign-schedule",
+            "attributes": {"message_schedules": [{"message_id": message["id"], "strategy": "static", "send_time": at}]},
+            "relationships": {"campaign": {"data": {"type": "campaign", "id": campaign["id"]}}},
+        }
+        self.ask("POST", "/api/campaign-schedule", data, status=status)
+
     def stop(self, campaign: Json, action: str, *, status: int | None = None) -> Any:
         """Stop a campaign."""
         data = {"type": "campaign-send-job", "id": campaign["id"], "attributes": {"action": action}}
@@ -121,12 +131,17 @@ def test_it_may_end_otherwise(account: Account) -> None:
     assert account.standing(made) == ["cancelled"]
 
 
-def test_what_is_on_its_way_is_not_sent_again(account: Account) -> None:
+@pytest.mark.parametrize("reading", ["refuse", "take"])
+def test_what_is_on_its_way_is_not_sent_again(account: Account, reading: Any) -> None:
+    """Whether that holds while a job is about to send it, is for the account to say."""
+    account.state.behaviour.sent_again = reading
     made = account.make()
     account.send(made)
-    for _ in range(3):
-        account.send(made, status=400)
+    account.send(made, status=400 if reading == "refuse" else 202)
+    for _ in range(2):
         account.now += 60
+        account.send(made, status=400)
+    assert account.standing(made) == ["sent"]
 
 
 @pytest.mark.parametrize("seconds", [0, 60], ids=["queued", "sending"])
@@ -149,21 +164,23 @@ def test_a_campaign_that_is_stopped_stays_so(account: Account, seconds: float) -
 def test_a_scheduled_campaign_goes_out_at_its_time(account: Account) -> None:
     made = account.make()
     (message,) = made["relationships"]["campaign-messages"]["data"]
-    plan = {
-        "message_id": message["id"],
-        "strategy": "static",
-        "send_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(account.now + 3600)),
-    }
-    data: Json = {
-        "type": "campaign-schedule",
-        "attributes": {"message_schedules": [plan]},
-        "relationships": {"campaign": {"data": {"type": "campaign", "id": made["id"]}}},
-    }
-    account.ask("POST", "/api/campaign-schedule", data)
+    account.schedule(made, message)
     assert account.standing(made) == ["scheduled"]
     account.now += 3_600 + 120
     assert account.standing(made) == ["sent"]
-    account.ask("POST", "/api/campaign-schedule", data, status=400)
+    account.schedule(made, message, status=400)
+
+
+@pytest.mark.parametrize(("action", "stopped"), [("cancel", "cancelled"), ("revert", "draft")])
+def test_what_has_left_is_not_called_back(account: Account, action: str, stopped: str) -> None:
+    message = {"audience_temporary_id": "a", "variations": [{"definition": {"details": EMAIL}}]}
+    made = account.make(messages=[message, message])
+    first, second = made["relationships"]["campaign-messages"]["data"]
+    account.schedule(made, first)
+    account.now += 3_600 + 120
+    account.schedule(made, second)
+    account.stop(made, action)
+    assert sorted(account.standing(made)) == sorted(["sent", stopped])
 
 
 def test_a_copy_is_a_draft_of_its_own(account: Account) -> None:

@@ -241,3 +241,39 @@ def test_a_profile_is_found_by_its_id(http: httpx.Client) -> None:
     assert http.post(SUBSCRIBE, json=request).status_code == 202
     assert marketing(http)["consent"] == "SUBSCRIBED"
     assert http.get(f"/api/profiles/{made}").json()["data"]["attributes"]["email"] == SARAH
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"subscriptions": {"email": {"marketing": None, "open_tracking": YES}}}, "/subscriptions/email/marketing"),
+        ({"subscriptions": {"email": {"marketing": YES}, "sms": None}}, "/subscriptions/sms"),
+        ({"age_gated_date_of_birth": "2999-01-01"}, "/age_gated_date_of_birth"),
+    ],
+)
+def test_null_is_not_absence_and_nobody_is_born_in_the_future(http: httpx.Client, change: Json, pointer: str) -> None:
+    assert pointers(subscribe(http, {**by_email(), **change})) == [f"/data/attributes/profiles/data/0/attributes{pointer}"]
+
+
+@pytest.mark.parametrize(
+    ("about", "pointer"), [({"list": None}, "/data/relationships/list"), ({"list": {"data": None}}, "/data/relationships/list/data")]
+)
+def test_no_list_is_left_out_and_not_null(http: httpx.Client, about: Json, pointer: str) -> None:
+    request = body("profile-subscription-bulk-delete-job", [by_email(NO)], None)
+    request["data"]["relationships"] = about
+    assert pointers(http.post(UNSUBSCRIBE, json=request)) == [pointer]
+
+
+def test_push_is_not_emulated_and_says_so(http: httpx.Client) -> None:
+    token = {"token": "t", "platform": "ios", "vendor": "apns"}
+    refused = subscribe(http, {"email": SARAH, "subscriptions": {"push": {"marketing": YES, "tokens": [token]}}})
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (501, "not_emulated")
+    assert unsubscribe(http, {"subscriptions": {"push": {"marketing": NO, "tokens": [token]}}}).status_code == 501
+
+
+def test_leaving_a_list_by_text_says_nothing_of_its_emails(http: httpx.Client) -> None:
+    vip = make_list(http)
+    person = {"email": SARAH, "phone_number": "+14155550123"}
+    subscribe(http, {**person, "subscriptions": {"email": {"marketing": YES}, "sms": {"marketing": YES}}}, list_id=vip)
+    unsubscribe(http, {**person, "subscriptions": {"sms": {"marketing": NO}}}, list_id=vip)
+    assert marketing(http)["list_suppressions"] == []

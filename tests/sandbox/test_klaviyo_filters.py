@@ -12,7 +12,7 @@ from airflow_provider_klaviyo.api import limits
 from airflow_provider_klaviyo.api.limits import Operation
 from airflow_provider_klaviyo.sandbox.klaviyo import filters
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import Refused
-from airflow_provider_klaviyo.sandbox.klaviyo.query import Takes, read
+from airflow_provider_klaviyo.sandbox.klaviyo.query import read
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -121,21 +121,17 @@ def test_a_fault_in_a_body_is_pointed_at() -> None:
 )  # fmt: skip
 def test_a_query_that_the_operation_does_not_take_is_refused(path: str, query: str, detail: str) -> None:
     with pytest.raises(Refused) as raised:
-        read(query, found("GET", path), Takes())
+        read(query, found("GET", path))
     assert detail in raised.value.problems[0].detail
     assert raised.value.problems[0].parameter == query.partition("=")[0]
 
 
-def test_a_handler_takes_what_the_operation_does_unless_it_says_less() -> None:
+def test_what_the_operation_takes_is_read() -> None:
     operation, query = found("GET", "/api/segments"), "include=tags&fields[segment]=name"
-    assert read(query, operation, Takes()).include == ["tags"]
-    assert read(query, operation, Takes()).fields == {"segment": ["name"]}
-    with pytest.raises(Refused, match="400"):
-        read(query, operation, Takes(include=()))
-    with pytest.raises(Refused, match="400"):
-        read(query, operation, Takes(fields=("tag",)))
+    assert read(query, operation).include == ["tags"]
+    assert read(query, operation).fields == {"segment": ["name"]}
 
 
 def test_other_parameters_are_taken() -> None:
-    assert read("page_cursor=x", found("POST", "/api/flow-values-reports"), Takes()).raw == [("page_cursor", "x")]
-    assert read("page[cursor]=WyJhIiwiYiJd", found("GET", "/api/metrics"), Takes()).cursor == ["a", "b"]
+    assert read("page_cursor=x", found("POST", "/api/flow-values-reports")).raw == [("page_cursor", "x")]
+    assert read("page[cursor]=WyJhIiwiYiJd", found("GET", "/api/metrics")).cursor == ["a", "b"]

@@ -89,3 +89,8 @@ def test_a_deletion_names_one_identifier_and_need_not_find_anybody(http: httpx.C
     assert pointers(delete(http)) == ["/data/attributes/profile/data"]
     assert pointers(delete(http, {"email": "a@example.com", "phone_number": "+14155550123"})) == ["/data/attributes/profile/data"]
     assert pointers(delete(http, {"external_id": "7"})) == ["/data/attributes/profile/data/attributes/external_id"]
+
+
+def test_an_id_that_nothing_has_is_not_deleted(http: httpx.Client) -> None:
+    assert delete(http, id="01NOBODY").status_code == 404
+    assert delete(http, {"email": "nobody@example.com"}).status_code == 202

@@ -68,6 +68,14 @@ def test_a_cancelled_campaign_fails_at_once(sandbox: SandboxServer, wait: Wait, 
     assert f"the campaign {campaign_id} was not sent as a whole: Cancelled, Scheduled" in failed.error
 
 
+def test_a_campaign_without_messages_fails_at_once(sandbox: SandboxServer, wait: Wait) -> None:
+    campaign_id, _ = make(sandbox)
+    failed = wait(campaign_id)
+    assert (failed.state, failed.tries) == ("failed", 1)
+    assert f"the campaign {campaign_id} has no messages: there is nothing to send" in failed.error
+    assert sandbox.klaviyo.requests == {"GET /api/campaigns/{id}": 1}
+
+
 def test_a_status_never_seen_is_waited_out(sandbox: SandboxServer, wait: Wait, after_looks: After) -> None:
     campaign_id, (message_id,) = make(sandbox, "warming up")
     after_looks(3, lambda: turn(sandbox, message_id, "sent"))

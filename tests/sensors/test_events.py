@@ -109,6 +109,14 @@ def test_of_many_events_the_first_ids_are_returned(sandbox: SandboxServer, wait:
     assert found["event_ids"] == stored()[:100]
 
 
+def test_the_count_is_of_what_it_read_and_there_may_be_more(sandbox: SandboxServer, wait: Wait) -> None:
+    metric_id = happen(time=now(seconds=-200))
+    many = [{"metric": "Placed Order", "profile": SARAH, "time": now(seconds=-number), "unique_id": f"n{number}"} for number in range(130)]
+    KlaviyoHook().send(events.bulk_create(events=[bodies.event_entry(bodies.checked_event(each)) for each in many]))
+    found = wait(metric_id=metric_id, start=now(minutes=-5), filter=" ").returned
+    assert found == {"metric_id": metric_id, "count": 100, "event_ids": stored()[:100]}
+
+
 def test_an_event_that_arrives_late_counts_if_it_happened_in_time(sandbox: SandboxServer, wait: Wait, after_looks: After) -> None:
     metric_id = happen(time=now(hours=-3))
     sandbox.klaviyo.requests.clear()

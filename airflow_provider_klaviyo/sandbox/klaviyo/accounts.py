@@ -34,13 +34,13 @@ ATTRIBUTES: dict[str, Any] = {
 }
 
 
-@answers("get_accounts", fields=("account",))
+@answers("get_accounts")
 def get_accounts(call: Call) -> Answer:
     """List the account of the key."""
     return Answer(200, call.page([_account(call)], None))
 
 
-@answers("get_account", fields=("account",))
+@answers("get_account")
 def get_account(call: Call) -> Answer:
     """Read the account of the key, and no other."""
     if call.ids[0] != ACCOUNT:

@@ -19,6 +19,7 @@ class Behaviour:
     :param keys: Private keys and their scopes; ``None`` for all scopes.
     :param limits: Whether the documented rate limits hold.
     :param job_seconds: How long an import job takes.
+    :param list_lag: Seconds that lists lag behind: what was made since is not in them, though it is there by its id.
     :param reused_unique_id: What a bulk request gets whose event was sent before: the event is dropped in silence, or the request refused.
     :param appended_again: What becomes of a value that is appended to a list which holds it.
     :param late_checks: Attributes of profiles that are not checked at the request, so that a bad one is an import error after the job.
@@ -33,15 +34,18 @@ class Behaviour:
     :param token_seconds: How long an OAuth token lives.
     :param gzip_bodies: Whether compressed bodies are taken; 415 otherwise.
     :param advanced_kdp: Whether a key may manage webhooks; 403 otherwise, as recorded of a private one.
+    :param sent_again: What a campaign gets that is to be sent while a job is about to: it is refused, or sent by another job.
     :param campaigns_end: What becomes of a campaign's messages in the end: ``sent``, ``cancelled``, or any other word, known or not.
     :param estimations: Whether an estimation of recipients is ever to be seen; 404 otherwise, as recorded of an account without any.
     :param links: Where links lead, such as ``https://a.klaviyo.com``; ``None`` for the host that was asked, always with ``https``, since
         the official SDK follows no other.
+    :param lacking_dimension: What stands in a row of aggregates for a dimension that its events lack, where they have another.
     """
 
     keys: dict[str, frozenset[str] | None] = field(default_factory=lambda: {KEY: None})
     limits: Literal["documented", "off"] = "documented"
     job_seconds: float = 2.0
+    list_lag: float = 0.0
     reused_unique_id: Literal["drop", "refuse"] = "drop"
     appended_again: Literal["add", "drop"] = "add"
     late_checks: frozenset[str] = frozenset()
@@ -55,9 +59,11 @@ class Behaviour:
     token_seconds: int = 3600
     gzip_bodies: bool = True
     advanced_kdp: bool = True
+    sent_again: Literal["refuse", "take"] = "refuse"
     campaigns_end: str = "sent"
     estimations: bool = True
     links: str | None = None
+    lacking_dimension: Literal["left_out", "blank"] = "left_out"
 
 
 @dataclass(frozen=True)

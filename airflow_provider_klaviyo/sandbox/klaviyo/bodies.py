@@ -23,6 +23,10 @@ class Strict(BaseModel):
         """Return what was sent, defaults left out, in JSON's types and under Klaviyo's names."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
+    def changes(self) -> dict[str, Any]:
+        """Return what was sent and is not null: of webhooks it is recorded that a null changes nothing."""
+        return {name: value for name, value in self.given().items() if value is not None}
+
 
 class Reference(Strict):
     """A resource named in a relationship."""
@@ -91,12 +95,18 @@ def parse(call: Call, model: type[B]) -> Any:
 
 
 def _problem(error: Any, body: Any) -> Problem:
-    *_, name = error["loc"] or ("",)
-    detail = {
-        "missing": f"'{name}' is a required field for the resource.",
-        "extra_forbidden": f"'{name}' is not a valid field for the resource.",
-    }.get(error["type"], error["msg"].removeprefix("Value error, "))
-    return Problem(detail, _pointer(error["loc"], body, missing=error["type"] == "missing"))
+    steps, missing = error["loc"], error["type"] in {"missing", "union_tag_not_found"}
+    if error["type"] in {"union_tag_not_found", "union_tag_invalid"}:
+        steps = (*steps, error["ctx"]["discriminator"].strip("'"))
+    *_, name = steps or ("",)
+    detail = error["msg"].removeprefix("Value error, ")
+    if missing:
+        detail = f"'{name}' is a required field for the resource."
+    elif error["type"] == "union_tag_invalid":
+        detail = f"'{error['ctx']['tag']}' is not a valid {name}."
+    elif error["type"] == "extra_forbidden":
+        detail = f"'{name}' is not a valid field for the resource."
+    return Problem(detail, _pointer(steps, body, missing=missing))
 
 
 def _pointer(steps: tuple[int | str, ...], body: Any, *, missing: bool) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_klaviyo.api.limits import Operation
 from airflow_provider_klaviyo.sandbox.klaviyo.forms import UploadedFile
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, Refused
-from airflow_provider_klaviyo.sandbox.klaviyo.query import Query, Takes
+from airflow_provider_klaviyo.sandbox.klaviyo.query import Query
 from airflow_provider_klaviyo.sandbox.klaviyo.state import KlaviyoState
 
 Json = dict[str, Any]
@@ -87,29 +87,18 @@ class Answer:
 
 
 Handler = Callable[[Call], Answer]
-HANDLERS: dict[str, tuple[Handler, Takes]] = {}
+HANDLERS: dict[str, Handler] = {}
 
 
-def answers(
-    operation_id: str,
-    *,
-    fields: tuple[str, ...] | None = None,
-    include: tuple[str, ...] | None = None,
-    additional: Mapping[str, tuple[str, ...]] | None = None,
-) -> Callable[[Handler], Handler]:
+def answers(operation_id: str) -> Callable[[Handler], Handler]:
     """
-    Register the function that carries out an operation.
-
-    It takes what Klaviyo documents of the query (:mod:`~airflow_provider_klaviyo.api.limits`), or less of it.
+    Register the function that carries out an operation, with what Klaviyo documents of its query (:mod:`~airflow_provider_klaviyo.api.limits`).
 
     :param operation_id: Klaviyo's name of it.
-    :param fields: Types of ``fields[...]`` it takes, where not all.
-    :param include: Words of ``include`` it takes, where not all.
-    :param additional: Words of ``additional-fields[...]`` it takes, by type, where not all.
     """
 
     def register(handler: Handler) -> Handler:
-        HANDLERS[operation_id] = (handler, Takes(fields, include, additional))
+        HANDLERS[operation_id] = handler
         return handler
 
     return register

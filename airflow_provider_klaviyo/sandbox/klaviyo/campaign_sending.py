@@ -28,11 +28,12 @@ STRATEGIES = {"smart_send_time": "send_time_optimization"}
 
 @answers("send_campaign")
 def send_campaign(call: Call) -> Answer:
-    """Send a campaign now: at first its job alone shows it. What is sent already is refused."""
+    """Send a campaign now: at first its job alone shows it. What is sent already is refused, what a job is about to send as the account does."""
     campaign = load(call.state, bodies.parse(call, SEND).id)
     left = [each for each in messages_of(call.state, campaign) if _status(each) in LEFT]
     job = resources.find(call.state, SEND_JOB, campaign.id)
-    if not left or (job and job.attributes["status"] == "queued" and all(_status(each) == "draft" for each in left)):
+    begun = job is not None and job.attributes["status"] == "queued" and all(_status(each) == "draft" for each in left)
+    if not left or (begun and call.state.behaviour.sent_again == "refuse"):
         raise invalid("The campaign has no message left to send.", "/data/id")
     started = _start(call.state, campaign, {each.id: call.state.now() for each in left})
     return Answer(202, call.document(_job(call, started)))
@@ -51,7 +52,8 @@ def cancel_campaign_send(call: Call) -> Answer:
     action = bodies.parse(call, STOP).attributes.action
     job = resources.find(call.state, SEND_JOB, campaign.id)
     queued = job is not None and job.attributes["status"] == "queued"
-    stopped = [each for each in messages_of(call.state, campaign) if queued or _status(each) in STOPPABLE]
+    stoppable = STOPPABLE | {"draft"} if queued else STOPPABLE
+    stopped = [each for each in messages_of(call.state, campaign) if _status(each) in stoppable]
     if job is None or not stopped:
         raise invalid("The campaign is neither scheduled nor being sent.", "/data/id")
     for each in stopped:

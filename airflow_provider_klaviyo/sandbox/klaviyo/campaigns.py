@@ -15,7 +15,7 @@ from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, invalid, 
 from airflow_provider_klaviyo.sandbox.klaviyo.resources import Kind, Relation, Resource
 from airflow_provider_klaviyo.sandbox.klaviyo.segments import SEGMENT
 from airflow_provider_klaviyo.sandbox.klaviyo.state import KlaviyoState
-from airflow_provider_klaviyo.sandbox.klaviyo.tags import TAG
+from airflow_provider_klaviyo.sandbox.klaviyo.tags import TAG, tags_of
 from airflow_provider_klaviyo.sandbox.klaviyo.templates import TEMPLATE
 
 Json = dict[str, Any]
@@ -247,7 +247,7 @@ def _remove(state: KlaviyoState, kind: Kind, ids: Iterable[str]) -> None:
 
 
 def _tagged(call: Call, campaign: Resource) -> Resource:
-    tags = [each.id for each in resources.every(call.state, TAG) if campaign.id in each.related["campaigns"]]
+    tags = [each.id for each in tags_of(call.state, "campaigns", campaign.id)]
     return replace(campaign, related={**campaign.related, "tags": tags})
 
 

@@ -110,7 +110,8 @@ def _unsubscribe(state: KlaviyoState, given: Json) -> None:
     for row in given["rows"]:
         profile_id, _ = people.upsert(state, _identity(row), now, lenient=True)
         if given["list"] is not None and _left(state, given["list"], profile_id):
-            subscriptions.suppress(state.db, profile_id, "UNSUBSCRIBE", now, given["list"])
+            if any((medium, kind) == subscriptions.EMAIL for medium, kind, _ in row["said"]):
+                subscriptions.suppress(state.db, profile_id, "UNSUBSCRIBE", now, given["list"])
             continue
         for medium, kind, _ in row["said"]:
             subscriptions.record(state.db, profile_id, (medium, kind), Word("UNSUBSCRIBED", now))

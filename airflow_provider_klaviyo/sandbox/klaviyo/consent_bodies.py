@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, field_validator
 
 from airflow_provider_klaviyo.sandbox.klaviyo import checks
 from airflow_provider_klaviyo.sandbox.klaviyo.bodies import Strict, document, one_of, parse
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import Call
 from airflow_provider_klaviyo.sandbox.klaviyo.database import moment
-from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem
+from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, Refused
 
 ROWS = "/data/attributes/profiles/data"
 NEEDS = {"email": "email", "sms": "phone_number", "whatsapp": "phone_number"}
@@ -34,6 +34,17 @@ Email = Annotated[str, _by(checks.PROFILE["email"])]
 Phone = Annotated[str, _by(checks.PROFILE["phone_number"])]
 
 
+class NoNull(Strict):
+    """An object whose fields may be left out, and may not be null."""
+
+    @field_validator("*")
+    @classmethod
+    def _is_there(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("This field may not be null.")
+        return value
+
+
 class Yes(Strict):
     """A yes, and in a historical import when it was given."""
 
@@ -47,7 +58,7 @@ class Tracked(Strict):
     consent: Literal["SUBSCRIBED"]
 
 
-class YesByEmail(Strict):
+class YesByEmail(NoNull):
     """Yes to e-mail."""
 
     marketing: Yes | None = None
@@ -55,14 +66,14 @@ class YesByEmail(Strict):
     click_tracking: Tracked | None = None
 
 
-class YesByPhone(Strict):
+class YesByPhone(NoNull):
     """Yes to text messages, or to WhatsApp."""
 
     marketing: Yes | None = None
     transactional: Yes | None = None
 
 
-class YesTo(Strict):
+class YesTo(NoNull):
     """The channels somebody says yes to."""
 
     email: YesByEmail | None = None
@@ -107,7 +118,7 @@ class No(Strict):
     consent: Literal["UNSUBSCRIBED"]
 
 
-class NoByEmail(Strict):
+class NoByEmail(NoNull):
     """No to e-mail."""
 
     marketing: No | None = None
@@ -115,7 +126,7 @@ class NoByEmail(Strict):
     click_tracking: No | None = None
 
 
-class NoByText(Strict):
+class NoByText(NoNull):
     """No to text messages."""
 
     marketing: No | None = None
@@ -128,7 +139,7 @@ class NoByWhatsApp(NoByText):
     conversational: No | None = None
 
 
-class NoTo(Strict):
+class NoTo(NoNull):
     """The channels somebody says no to."""
 
     email: NoByEmail | None = None
@@ -163,7 +174,7 @@ class Unsubscribing(Strict):
     profiles: Leavers
 
 
-class FromList(Strict):
+class FromList(NoNull):
     """The list it is about."""
 
     list: one_of("list") | None = None  # type: ignore[valid-type]
@@ -179,8 +190,9 @@ def subscribing(call: Call) -> Any:
 
     :param call: The call.
     :return: Its ``data``.
-    :raises Refused: 400, with a pointer to each thing that is wrong.
+    :raises Refused: 400, with a pointer to each thing that is wrong; 501 where it is about push.
     """
+    _no_push(call)
     data = parse(call, SUBSCRIBE)
     call.refuse([*_about_people(call, data), *_dates(call, data), *_ages(call, data)])
     return data
@@ -192,8 +204,9 @@ def unsubscribing(call: Call) -> Any:
 
     :param call: The call.
     :return: Its ``data``.
-    :raises Refused: 400, with a pointer to each thing that is wrong.
+    :raises Refused: 400, with a pointer to each thing that is wrong; 501 where it is about push.
     """
+    _no_push(call)
     data = parse(call, UNSUBSCRIBE)
     call.refuse(list(_about_people(call, data)))
     return data
@@ -206,6 +219,17 @@ def channels(model: BaseModel) -> Iterator[tuple[str, str, Any]]:
         for kind in type(kinds).model_fields if kinds else ():
             if said := getattr(kinds, kind):
                 yield medium, kind, said
+
+
+def _no_push(call: Call) -> None:
+    """Say that push is not emulated: it is in the specification, with tokens that belong to apps."""
+    match call.body:
+        case {"data": {"attributes": {"profiles": {"data": list(rows)}}}}:
+            for at, row in enumerate(rows):
+                match row:
+                    case {"attributes": {"subscriptions": {"push": _}}}:
+                        problem = Problem("The sandbox does not emulate push subscriptions.", f"{ROWS}/{at}/attributes/subscriptions/push")
+                        raise Refused(501, "not_emulated", problem)
 
 
 def _rows(data: Any) -> Iterator[tuple[str, Any]]:
@@ -244,3 +268,5 @@ def _ages(call: Call, data: Any) -> Iterator[Problem]:
     for where, person in _rows(data):
         if call.state.behaviour.age_gating and person.subscriptions.sms and person.age_gated_date_of_birth is None:
             yield Problem("A date of birth is required: the account uses age-gating.", f"{where}/age_gated_date_of_birth")
+        elif person.age_gated_date_of_birth and person.age_gated_date_of_birth > moment(call.state.now()).date():
+            yield Problem("A date of birth must not be in the future.", f"{where}/age_gated_date_of_birth")

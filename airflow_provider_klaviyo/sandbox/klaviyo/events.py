@@ -19,8 +19,6 @@ from airflow_provider_klaviyo.sandbox.klaviyo.state import MICROS
 
 Json = dict[str, Any]
 COLUMNS = "e.id, e.profile_id, e.metric_id, e.timestamp, e.properties"
-INCLUDE = ("metric", "profile", "attributions")
-FIELDS = ("event", "metric", "profile", "attribution")
 EVENT_ID = re.compile("[0-9A-Za-z]{11}")
 
 
@@ -46,7 +44,7 @@ def create_event(call: Call) -> Answer:
     return Answer(202)
 
 
-@answers("get_events", fields=FIELDS, include=INCLUDE)
+@answers("get_events")
 def get_events(call: Call) -> Answer:
     """List events, the newest first unless asked otherwise."""
     where = Where()
@@ -68,14 +66,14 @@ def get_events(call: Call) -> Answer:
     return Answer(200, call.page([_render(call, row) for row in rows], following, _included(call, rows)))
 
 
-@answers("get_event", fields=FIELDS, include=INCLUDE)
+@answers("get_event")
 def get_event(call: Call) -> Answer:
     """Read one event."""
     row = _load(call)
     return Answer(200, call.document(_render(call, row), _included(call, [row])))
 
 
-@answers("get_metric_for_event", fields=("metric",))
+@answers("get_metric_for_event")
 def get_metric_for_event(call: Call) -> Answer:
     """Read an event's metric."""
     return Answer(200, call.document(views.metric(call, views.load_metric(call, _load(call)[2]))))
@@ -87,7 +85,7 @@ def get_metric_id_for_event(call: Call) -> Answer:
     return Answer(200, call.document(documents.identity("metric", _load(call)[2])))
 
 
-@answers("get_profile_for_event", fields=("profile",), additional=views.ADDITIONAL)
+@answers("get_profile_for_event")
 def get_profile_for_event(call: Call) -> Answer:
     """Read an event's profile."""
     return Answer(200, call.document(views.profile(call, views.load_profile(call, _load(call)[1]))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -78,8 +79,15 @@ def nested(text: str, pointer: str) -> list[Condition]:
     :param pointer: Where it stands.
     :raises Refused: It is not one.
     """
-    try:
+    with inside(pointer):
         return _conditions(text)
+
+
+@contextmanager
+def inside(pointer: str) -> Iterator[None]:
+    """Let what is refused of a filter point into the body in which it stands."""
+    try:
+        yield
     except Refused as refused:
         raise invalid(refused.problems[0].detail, pointer) from None
 

@@ -14,7 +14,7 @@ from airflow_provider_klaviyo.sandbox.klaviyo.database import moment, token
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import invalid, not_found
 from airflow_provider_klaviyo.sandbox.klaviyo.resources import Kind, Relation, Resource
 from airflow_provider_klaviyo.sandbox.klaviyo.state import KlaviyoState
-from airflow_provider_klaviyo.sandbox.klaviyo.tags import TAG
+from airflow_provider_klaviyo.sandbox.klaviyo.tags import tags_of
 
 Json = dict[str, Any]
 ACTIONS = "flow-actions"
@@ -108,10 +108,6 @@ def _actions(state: KlaviyoState, flow: Resource) -> list[Resource]:
     return [resources.load(state, ACTION, each) for each in flow.related[ACTIONS]]
 
 
-def _tags(state: KlaviyoState, flow: Resource) -> list[Resource]:
-    return [each for each in resources.every(state, TAG) if flow.id in each.related["flows"]]
-
-
 def _show(call: Call, flow: Resource, *, written: bool = False) -> Json:
     """Show a flow; its definition only where it is asked for."""
     attributes = dict(flow.attributes)
@@ -120,7 +116,7 @@ def _show(call: Call, flow: Resource, *, written: bool = False) -> Json:
         actions = [each.attributes["definition"] for each in _actions(call.state, flow)]
         definition = {"triggers": triggers, "profile_filter": None, "actions": actions, "entry_action_id": actions[0]["id"]}
         attributes["definition"] = definition
-    tagged = {**flow.related, "tags": [each.id for each in _tags(call.state, flow)]}
+    tagged = {**flow.related, "tags": [each.id for each in tags_of(call.state, "flows", flow.id)]}
     return resources.show(call, replace(flow, attributes=attributes, related=tagged), written=written)
 
 
@@ -132,5 +128,5 @@ def _included(call: Call, found: Iterable[Resource]) -> list[Json] | None:
         if ACTIONS in call.query.include:
             included |= {each.id: resources.show(call, each, data=("flow",)) for each in _actions(call.state, flow)}
         if "tags" in call.query.include:
-            included |= {each.id: resources.show(call, each) for each in _tags(call.state, flow)}
+            included |= {each.id: resources.show(call, each) for each in tags_of(call.state, "flows", flow.id)}
     return list(included.values())

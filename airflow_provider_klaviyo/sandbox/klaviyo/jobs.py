@@ -42,7 +42,7 @@ def bulk_import_profiles(call: Call) -> Answer:
     return Answer(202, call.document(data))
 
 
-@answers("get_bulk_import_profiles_jobs", fields=(KIND,))
+@answers("get_bulk_import_profiles_jobs")
 def get_bulk_import_profiles_jobs(call: Call) -> Answer:
     """List import jobs of the last seven days, whoever made them."""
     where, now = Where(), call.state.now()
@@ -58,14 +58,14 @@ def get_bulk_import_profiles_jobs(call: Call) -> Answer:
     return Answer(200, call.page([_render(call, row) for row in rows], following))
 
 
-@answers("get_bulk_import_profiles_job", fields=(KIND, "list"), include=("lists",))
+@answers("get_bulk_import_profiles_job")
 def get_bulk_import_profiles_job(call: Call) -> Answer:
     """Read one import job."""
     row = _load(call)
     return Answer(200, call.document(_render(call, row), _lists(call, row) if call.query.include else None))
 
 
-@answers("get_errors_for_bulk_import_profiles_job", fields=("import-error",))
+@answers("get_errors_for_bulk_import_profiles_job")
 def get_errors_for_bulk_import_profiles_job(call: Call) -> Answer:
     """List the rows of a job that were not imported, and why."""
     _load(call)
@@ -76,7 +76,7 @@ def get_errors_for_bulk_import_profiles_job(call: Call) -> Answer:
     return Answer(200, call.page([_error(call, row) for row in rows], following))
 
 
-@answers("get_profiles_for_bulk_import_profiles_job", fields=("profile",), additional=views.ADDITIONAL)
+@answers("get_profiles_for_bulk_import_profiles_job")
 def get_profiles_for_bulk_import_profiles_job(call: Call) -> Answer:
     """List the profiles that a job made or changed."""
     rows, following = _profiles(call, views.PROFILE)
@@ -90,7 +90,7 @@ def get_profile_ids_for_bulk_import_profiles_job(call: Call) -> Answer:
     return Answer(200, call.page([documents.identity("profile", row[0]) for row in rows], following))
 
 
-@answers("get_list_for_bulk_import_profiles_job", fields=("list",))
+@answers("get_list_for_bulk_import_profiles_job")
 def get_list_for_bulk_import_profiles_job(call: Call) -> Answer:
     """Read the lists that a job fills."""
     return Answer(200, call.document(_lists(call, _load(call))))

@@ -6,22 +6,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_klaviyo.sandbox.klaviyo import checks, documents, views
+from airflow_provider_klaviyo.sandbox.klaviyo import checks, documents, membership, views
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import Answer, Call, answers
 from airflow_provider_klaviyo.sandbox.klaviyo.database import token
 from airflow_provider_klaviyo.sandbox.klaviyo.listing import Where, read_page
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, invalid
+from airflow_provider_klaviyo.sandbox.klaviyo.tags import included, tags_of
 
 Json = dict[str, Any]
 OPT_IN = ("double_opt_in", "single_opt_in")
 MEMBERS_A_CALL = 1000
-INCLUDE = ("tags", "flow-triggers")
 
 
-@answers("get_lists", fields=("list", "tag", "flow"), include=INCLUDE)
+@answers("get_lists")
 def get_lists(call: Call) -> Answer:
     """List lists."""
     where = Where()
+    where.add("l.created <= ?", call.state.listed_until())
     for term in call.query.terms:
         if term.field in {"created", "updated"}:
             where.moment(f"l.{term.field}", term)
@@ -36,18 +37,17 @@ def get_lists(call: Call) -> Answer:
         identifier="l.id",
         descending=call.query.descending,
     )
-    data = [views.list_(call, row, include=call.query.include) for row in rows]
-    return Answer(200, call.page(data, following, [] if call.query.include else None))
+    return Answer(200, call.page([_show(call, row) for row in rows], following, included(call, "lists", (row[0] for row in rows))))
 
 
-@answers("get_list", fields=("list", "tag", "flow"), include=INCLUDE, additional={"list": ("profile_count",)})
+@answers("get_list")
 def get_list(call: Call) -> Answer:
     """Read one list."""
-    data = views.list_(call, views.load_list(call, call.ids[0]), include=call.query.include)
-    return Answer(200, call.document(data, [] if call.query.include else None))
+    row = views.load_list(call, call.ids[0])
+    return Answer(200, call.document(_show(call, row), included(call, "lists", call.ids)))
 
 
-@answers("create_list", fields=("list",))
+@answers("create_list")
 def create_list(call: Call) -> Answer:
     """Make a list."""
     given = _body(call, required=("name",))
@@ -57,7 +57,7 @@ def create_list(call: Call) -> Answer:
     return Answer(201, call.document(views.list_(call, row, written=True)))
 
 
-@answers("update_list", fields=("list",))
+@answers("update_list")
 def update_list(call: Call) -> Answer:
     """Change a list's name or opt-in process."""
     given = _body(call, identifier=call.ids[0])
@@ -77,18 +77,16 @@ def delete_list(call: Call) -> Answer:
     return Answer(204)
 
 
-@answers("get_profiles_for_list", fields=("profile",), additional=views.ADDITIONAL)
+@answers("get_profiles_for_list")
 def get_profiles_for_list(call: Call) -> Answer:
     """List the profiles of a list."""
-    rows, following = _members(call, f"m.joined, {views.PROFILE}")
-    return Answer(200, call.page([views.profile(call, row, joined=joined) for joined, *row in rows], following))
+    return membership.profiles(call, "members", _members(call))
 
 
 @answers("get_profile_ids_for_list")
 def get_profile_ids_for_list(call: Call) -> Answer:
     """List the ids of a list's profiles."""
-    rows, following = _members(call, "p.id")
-    return Answer(200, call.page([documents.identity("profile", row[0]) for row in rows], following))
+    return membership.ids(call, "members", _members(call))
 
 
 @answers("add_profiles_to_list")
@@ -109,22 +107,19 @@ def remove_profiles_from_list(call: Call) -> Answer:
     return Answer(204)
 
 
-def _members(call: Call, columns: str) -> tuple[list[tuple[Any, ...]], list[Any] | None]:
+def _show(call: Call, row: Sequence[Any]) -> Json:
+    """Return a list, with the identifiers of its tags where they are included; no flow is triggered by it."""
+    related: dict[str, list[Json]] = {name: [] for name in call.query.include}
+    if "tags" in related:
+        related["tags"] = [documents.identity("tag", each.id) for each in tags_of(call.state, "lists", row[0])]
+    return views.list_(call, row, data=related)
+
+
+def _members(call: Call) -> Where:
     views.load_list(call, call.ids[0])
     where = Where()
     where.add("m.list_id = ?", call.ids[0])
-    for term in call.query.terms:
-        match term.field:
-            case "joined_group_at":
-                where.moment("m.joined", term)
-            case "email" | "phone_number":
-                where.text(f"p.{term.field}", term, lower=term.field == "email")
-            case _:
-                where.add("0")  # nobody has a push token, nobody was tracked
-    source = "members m JOIN profiles p ON p.id = m.profile_id"
-    return read_page(
-        call, source=source, columns=columns, where=where, key="m.joined", identifier="m.profile_id", descending=call.query.descending
-    )
+    return where
 
 
 def _profile_ids(call: Call) -> list[str]:

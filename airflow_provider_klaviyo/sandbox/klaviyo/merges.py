@@ -42,7 +42,7 @@ class Related(Strict):
 MERGE = document("profile-merge", identified=True, relationships=Related, needed=True)
 
 
-@answers("merge_profiles", fields=("profile",))
+@answers("merge_profiles")
 def merge_profiles(call: Call) -> Answer:
     """Accept that a profile goes into another; until it has, both can be read."""
     data = parse(call, MERGE)

@@ -7,10 +7,8 @@ from airflow_provider_klaviyo.sandbox.klaviyo import filters, views
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import Answer, Call, answers
 from airflow_provider_klaviyo.sandbox.klaviyo.listing import Where, read_page
 
-INCLUDE = ("flow-triggers",)
 
-
-@answers("get_metrics", fields=("metric", "flow"), include=INCLUDE)
+@answers("get_metrics")
 def get_metrics(call: Call) -> Answer:
     """List metrics."""
     where = Where()
@@ -24,7 +22,7 @@ def get_metrics(call: Call) -> Answer:
     return Answer(200, call.page(data, following, [] if call.query.include else None))
 
 
-@answers("get_metric", fields=("metric", "flow"), include=INCLUDE)
+@answers("get_metric")
 def get_metric(call: Call) -> Answer:
     """Read one metric."""
     data = views.metric(call, views.load_metric(call, call.ids[0]), include=call.query.include)

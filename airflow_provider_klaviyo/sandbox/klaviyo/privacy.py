@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from airflow_provider_klaviyo.sandbox.klaviyo import later, people
+from airflow_provider_klaviyo.sandbox.klaviyo import later, people, views
 from airflow_provider_klaviyo.sandbox.klaviyo.bodies import Strict, document, parse
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import Answer, Call, answers
 from airflow_provider_klaviyo.sandbox.klaviyo.consent_bodies import Email, Phone
@@ -47,13 +47,15 @@ DELETE = document("data-privacy-deletion-job", Deletion)
 
 @answers("request_profile_deletion")
 def request_profile_deletion(call: Call) -> Answer:
-    """Accept to delete who has an identifier, whether there is anybody or not."""
+    """Accept to delete who has an identifier, whether there is anybody or not; an id has to be somebody's."""
     person = parse(call, DELETE).attributes.profile.data
     given = {"id": person.id, "email": person.attributes.email, "phone_number": person.attributes.phone_number}
     given = {name: value for name, value in given.items() if value is not None}
     if len(given) != 1:
         detail = "Exactly one of the following identifiers is required: email, phone_number, id."
         call.refuse([Problem(detail, "/data/attributes/profile/data")])
+    if person.id is not None:
+        views.load_profile(call, person.id)
     later.enqueue(call.state, "delete", given)
     return Answer(202)
 

@@ -26,9 +26,7 @@ SORTS = {
 }
 
 
-@answers(
-    "get_profiles", fields=("profile", "conversation", "push-token"), include=("conversations", "push-tokens"), additional=views.ADDITIONAL
-)
+@answers("get_profiles")
 def get_profiles(call: Call) -> Answer:
     """List profiles."""
     where = Where()
@@ -50,12 +48,7 @@ def get_profiles(call: Call) -> Answer:
     return Answer(200, call.page(data, following, [] if call.query.include else None))
 
 
-@answers(
-    "get_profile",
-    fields=("profile", "conversation", "push-token", "list", "segment"),
-    include=("conversations", "push-tokens", "lists", "segments"),
-    additional=views.ADDITIONAL,
-)
+@answers("get_profile")
 def get_profile(call: Call) -> Answer:
     """Read one profile."""
     row = views.load_profile(call, call.ids[0])
@@ -68,7 +61,7 @@ def get_profile(call: Call) -> Answer:
     return Answer(200, call.document(data, included if call.query.include else None))
 
 
-@answers("create_profile", fields=("profile",), additional=views.ADDITIONAL)
+@answers("create_profile")
 def create_profile(call: Call) -> Answer:
     """Make a profile, or refuse with 409 where there is one."""
     row = _body(call, meta=False)
@@ -80,7 +73,7 @@ def create_profile(call: Call) -> Answer:
     return Answer(201, call.document(views.profile(call, views.load_profile(call, profile_id), written=True)))
 
 
-@answers("create_or_update_profile", fields=("profile",), additional=views.ADDITIONAL)
+@answers("create_or_update_profile")
 def create_or_update_profile(call: Call) -> Answer:
     """Make or change a profile."""
     row = _body(call)
@@ -94,7 +87,7 @@ def create_or_update_profile(call: Call) -> Answer:
     return Answer(201 if made else 200, call.document(views.profile(call, views.load_profile(call, profile_id), written=True)))
 
 
-@answers("update_profile", fields=("profile",), additional=views.ADDITIONAL)
+@answers("update_profile")
 def update_profile(call: Call) -> Answer:
     """Change a profile by id."""
     row = _body(call, identified=False)

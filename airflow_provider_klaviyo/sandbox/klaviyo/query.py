@@ -7,42 +7,18 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus
 
 from airflow_provider_klaviyo.api.limits import Operation
 from airflow_provider_klaviyo.sandbox.klaviyo import documents, filters
-from airflow_provider_klaviyo.sandbox.klaviyo.problems import invalid
+from airflow_provider_klaviyo.sandbox.klaviyo.problems import Refused, invalid
 
 CURSOR_ONLY_SIZE = 200
 DEFAULT_SIZE = 20
 INTEGER = 2**63
 KEY_AND_ID = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Takes:
-    """
-    What a handler takes in the query, ``None`` for all that the operation's data tell.
-
-    :param fields: Types of ``fields[...]``.
-    :param include: Words of ``include``.
-    :param additional: Words of ``additional-fields[...]``, by type.
-    """
-
-    fields: tuple[str, ...] | None = None
-    include: tuple[str, ...] | None = None
-    additional: Mapping[str, tuple[str, ...]] | None = None
-
-    def of(self, operation: Operation) -> Operation:
-        """Return the operation as the handler carries it out."""
-        return replace(
-            operation,
-            fields=operation.fields if self.fields is None else self.fields,
-            include=operation.include if self.include is None else self.include,
-            additional_fields=operation.additional_fields if self.additional is None else self.additional,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +60,14 @@ class Query:
         return frozenset(self.include).union(*self.additional.values())
 
 
-def read(text: str, operation: Operation, takes: Takes) -> Query:
+def read(text: str, operation: Operation) -> Query:
     """
     Read a query.
 
     :param text: As it stands in the URL.
     :param operation: What the query is for.
-    :param takes: What the handler takes.
     :raises Refused: A parameter or a value is not allowed.
     """
-    operation = takes.of(operation)
     raw = parse_qsl(text, keep_blank_values=True)
     given = dict(raw)
     allowed = _allowed(operation)
@@ -141,6 +115,24 @@ def unpack(text: str) -> list[Any]:
     except (ValueError, TypeError, binascii.Error):
         raise invalid("Invalid cursor provided", parameter="page[cursor]") from None
     return cursor
+
+
+def unpack_place(text: str, *, pointer: str = "", parameter: str = "") -> int:
+    """
+    Return how many rows a cursor goes past, where it does no more: :func:`pack` made it of that and a 0.
+
+    :param text: The cursor.
+    :param pointer: Where it stands in the body.
+    :param parameter: What it is called in the query.
+    :raises Refused: It is not one of ours.
+    """
+    try:
+        place = unpack(text)[0]
+    except Refused:
+        place = None
+    if not isinstance(place, int) or place < 0:
+        raise invalid("Invalid cursor provided", pointer, parameter=parameter)
+    return place
 
 
 def _allowed(operation: Operation) -> set[str]:

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model, model_validator
+from pydantic import AwareDatetime, Field, create_model, model_validator
 
 from airflow_provider_klaviyo.sandbox.klaviyo import bodies, filters
 from airflow_provider_klaviyo.sandbox.klaviyo.bodies import Strict
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import Answer, Call, answers
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import invalid, not_found
-from airflow_provider_klaviyo.sandbox.klaviyo.query import pack, unpack
+from airflow_provider_klaviyo.sandbox.klaviyo.query import pack, unpack_place
 
 Json = dict[str, Any]
 ROWS_A_PAGE = 100
@@ -70,16 +70,22 @@ class Named(Strict):
 
 
 class Window(Strict):
-    """A time with a start and an end."""
+    """A time with a start and an end: whichever offsets come, they are times of the account's own."""
 
-    start: datetime
-    end: datetime
+    start: AwareDatetime
+    end: AwareDatetime
 
     @model_validator(mode="after")
     def _is_a_year_at_most(self) -> Window:
-        if not self.start < self.end <= self.start + YEAR:
+        start, end = self.local
+        if not start < end <= start + YEAR:
             raise ValueError("The timeframe cannot be longer than 1 year.")
         return self
+
+    @property
+    def local(self) -> tuple[datetime, datetime]:
+        """Start and end without their offsets."""
+        return self.start.replace(tzinfo=None), self.end.replace(tzinfo=None)
 
 
 def _body(kind: str, statistics: Any, groups: Any = None, *, converts: bool = False) -> type[Strict]:
@@ -103,7 +109,7 @@ BODIES = {
     "query_segment_values": _body("segment-values-report", Segments),
     "query_segment_series": _body("segment-series-report", Segments),
 }
-#: What rows are grouped by, which of it always, and the operators of each filter.
+#: What rows are grouped by, which of it always, and the operators by which they are filtered.
 GROUPED = {
     "campaign": ("campaign_id", "campaign_message_id", "send_channel"),
     "flow": ("flow_id", "flow_message_id", "send_channel"),
@@ -111,7 +117,21 @@ GROUPED = {
     "segment": ("segment_id",),
 }
 NEEDED = {"campaign": GROUPED["campaign"][:2], "flow": GROUPED["flow"][:2], "form": ("form_id",), "segment": ()}
-SCALAR, LISTED, OTHER = ("equals", "contains-any"), ("contains-any", "contains-all"), ("equals", "any")
+ONE, LISTED, OTHER = ("equals", "contains-any"), ("contains-any", "contains-all"), ("equals", "any")
+MESSAGES = {
+    **dict.fromkeys(("send_channel", "variation", "variation_name", "text_message_format"), ONE),
+    **dict.fromkeys(("tag_id", "tag_name"), LISTED),
+}
+FILTERED = {
+    "campaign": {**dict.fromkeys(("campaign_id", "campaign_message_id", "campaign_message_name"), ONE), **MESSAGES},
+    "flow": {**dict.fromkeys(("flow_id", "flow_name", "flow_message_id", "flow_message_name"), ONE), **MESSAGES},
+    "form": dict.fromkeys(("form_id", "form_version_id"), OTHER),
+    "segment": {"segment_id": OTHER},
+}
+FILTER = "/data/attributes/filter"
+CHANNELS = frozenset({"email", "sms", "push-notification", "whatsapp"})
+MOST_VALUES = 100
+FIRST_SEGMENTS = datetime(2023, 6, 1)  # noqa: DTZ001 - of the account's own time
 
 
 def report(call: Call) -> Answer:
@@ -122,20 +142,19 @@ def report(call: Call) -> Answer:
     groups = getattr(asked, "group_by", None) or GROUPED[subject]
     if not set(NEEDED[subject]) <= set(groups):
         raise invalid(f"The following group by attributes are required: {', '.join(NEEDED[subject])}", "/data/attributes/group_by")
-    terms = filters.parse(asked.filter or "")
-    for term in terms:
-        allowed = OTHER if subject in {"form", "segment"} else LISTED if term.field.startswith("tag_") else SCALAR
-        if term.field not in (*GROUPED[subject], *_fields(subject)) or term.operator not in allowed:
-            raise invalid(f"Invalid filter: {term.operator} on {term.field}", "/data/attributes/filter")
+    if subject == "segment" and isinstance(asked.timeframe, Window) and asked.timeframe.local[0] < FIRST_SEGMENTS:
+        raise invalid("Data is unavailable before June 1st, 2023.", "/data/attributes/timeframe")
+    terms = _terms(asked.filter, subject) if asked.filter else []
     rows = [each for each in call.state.reports.get(subject, []) if all(filters.matches(term, each.get(term.field)) for term in terms)]
-    start = int(unpack(dict(call.query.raw)["page_cursor"])[0]) if "page_cursor" in dict(call.query.raw) else 0
+    cursor = dict(call.query.raw).get("page_cursor")
+    start = unpack_place(cursor, parameter="page_cursor") if cursor else 0
+    end = start + ROWS_A_PAGE if "page_cursor" in call.operation.params else len(rows)
     times = _times(asked) if form == "series" else None
-    results = [_result(each, groups, asked.statistics, times) for each in rows[start : start + ROWS_A_PAGE]]
+    results = [_result(each, groups, asked.statistics, times) for each in rows[start:end]]
     attributes: Json = {"results": results} if times is None else {"results": results, "date_times": [each.isoformat() for each in times]}
     document = call.document({"type": kind, "id": str(uuid.uuid4()), "attributes": attributes})
-    following = [start + ROWS_A_PAGE, 0] if len(rows) > start + ROWS_A_PAGE else None
-    address = call.base + call.path
-    document["links"] |= {"next": f"{address}?page_cursor={pack(following)}" if following else None, "prev": None}
+    following = f"{call.base}{call.path}?page_cursor={pack([end, 0])}" if end < len(rows) else None
+    document["links"] |= {"next": following, "prev": None}
     return Answer(200, document)
 
 
@@ -143,9 +162,29 @@ for _name in BODIES:
     answers(_name)(report)
 
 
-def _fields(subject: str) -> tuple[str, ...]:
-    groups = {"campaign": CampaignGroups, "flow": FlowGroups, "form": FormGroups}
-    return tuple(get_args(groups[subject])) if subject in groups else ()
+def _terms(text: str, subject: str) -> list[filters.Term]:
+    """Read a filter: a term, or several within one ``and``, each of another field."""
+    found = filters.nested(text, FILTER)
+    if len(found) == 1 and isinstance(found[0], filters.Group) and found[0].operator == "and":
+        found = list(found[0].members)
+    elif len(found) > 1:
+        raise invalid("Only AND can be used as a combination operator.", FILTER)
+    terms: list[filters.Term] = []
+    for term in found:
+        if not isinstance(term, filters.Term):
+            raise invalid("Only AND can be used as a combination operator.", FILTER)
+        if term.operator not in FILTERED[subject].get(term.field, ()):
+            raise invalid(f"Invalid filter: {term.operator} on {term.field}", FILTER)
+        if term.field in {each.field for each in terms}:
+            raise invalid("Only one filter can be used per attribute.", FILTER)
+        with filters.inside(FILTER):
+            values = filters.text(term)
+        if len(values) > MOST_VALUES:
+            raise invalid(f"A list filter has at most {MOST_VALUES} items.", FILTER)
+        if term.field == "send_channel" and not CHANNELS.issuperset(values):
+            raise invalid(f"send_channel is one of {', '.join(sorted(CHANNELS))}.", FILTER)
+        terms.append(term)
+    return terms
 
 
 def _check_metric(call: Call, metric_id: str | None) -> None:
@@ -166,7 +205,7 @@ def _times(asked: Any) -> list[datetime]:
         end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         start = end - timedelta(days=DAYS[frame.key])
     else:
-        start, end = (each.replace(tzinfo=UTC) for each in (frame.start, frame.end))
+        start, end = (each.replace(tzinfo=UTC) for each in frame.local)
     if end - start > LONGEST[asked.interval]:
         raise invalid(f"The timeframe is too long for {asked.interval} data.", "/data/attributes/timeframe")
     return [start + step * at for at in range(-(-(end - start) // step))]

@@ -166,6 +166,7 @@ def page(
     ]
     where = Where()
     where.add("r.kind = ?", kind.type)
+    where.add("r.created <= ?", call.state.listed_until())
     where.among("r.id", passing)
     rows, following = read_page(
         call,

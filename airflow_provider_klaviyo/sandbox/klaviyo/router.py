@@ -20,7 +20,7 @@ from airflow_provider_klaviyo.sandbox.klaviyo.forms import Form
 from airflow_provider_klaviyo.sandbox.klaviyo.gate import Incoming
 from airflow_provider_klaviyo.sandbox.klaviyo.limiter import Ruling, describe
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, Refused, throttled
-from airflow_provider_klaviyo.sandbox.klaviyo.query import Takes, read
+from airflow_provider_klaviyo.sandbox.klaviyo.query import read
 from airflow_provider_klaviyo.sandbox.klaviyo.received import Received
 from airflow_provider_klaviyo.sandbox.klaviyo.state import KlaviyoState
 
@@ -98,14 +98,14 @@ def _carry_out(state: KlaviyoState, operation: Operation, incoming: Incoming) ->
         form = gate.form_of(incoming)
     else:
         body = gate.body_of(incoming, gzip=state.behaviour.gzip_bodies)
-    handler, takes = HANDLERS.get(operation.id, (None, Takes()))
+    handler = HANDLERS.get(operation.id)
     if handler is None:
         raise Refused(501, "not_emulated", Problem(f"The sandbox does not emulate {operation.id} yet.", "/data/"))
     call = Call(
         state=state,
         operation=operation,
         ids=gate.ids_of(operation, incoming.path),
-        query=read(incoming.query, operation, takes),
+        query=read(incoming.query, operation),
         body=body,
         base=state.behaviour.links or f"https://{incoming.headers.get('host', 'localhost')}",
         path=incoming.path,

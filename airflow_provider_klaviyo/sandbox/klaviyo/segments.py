@@ -8,17 +8,19 @@ meets them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from airflow_provider_klaviyo.sandbox.klaviyo import bodies, documents, resources, views
+from airflow_provider_klaviyo.sandbox.klaviyo import bodies, membership, resources, views
 from airflow_provider_klaviyo.sandbox.klaviyo.bodies import Strict
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import Answer, Call, answers
-from airflow_provider_klaviyo.sandbox.klaviyo.listing import Where, read_page
-from airflow_provider_klaviyo.sandbox.klaviyo.problems import invalid
+from airflow_provider_klaviyo.sandbox.klaviyo.listing import Where
 from airflow_provider_klaviyo.sandbox.klaviyo.resources import Kind, Relation, Resource
+from airflow_provider_klaviyo.sandbox.klaviyo.segment_conditions import Condition
 from airflow_provider_klaviyo.sandbox.klaviyo.state import KlaviyoState
+from airflow_provider_klaviyo.sandbox.klaviyo.tags import included, tags_of
 
 Json = dict[str, Any]
 SEGMENT = Kind(
@@ -27,17 +29,13 @@ SEGMENT = Kind(
     "Segment",
     relations={"profiles": Relation("profile"), "tags": Relation("tag"), "flow-triggers": Relation("flow")},
 )
-CONDITIONS = frozenset(
-    {"profile-group-membership", "profile-property", "profile-metric", "profile-marketing-consent", "profile-has-group-membership"}
-    | {"profile-no-group-membership", "profile-region", "profile-postal-code-distance", "profile-predictive-analytics"}
-    | {"profile-permissions", "profile-random-sample", "custom-object"}
-)
+FIRST_JOINED = "(SELECT profile_id, list_id, min(joined) joined FROM members GROUP BY profile_id, list_id)"
 
 
 class Group(Strict):
     """Conditions of which one has to hold."""
 
-    conditions: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    conditions: Annotated[list[Condition], Field(min_length=1)]
 
 
 class Definition(Strict):
@@ -70,14 +68,14 @@ UPDATE = bodies.document("segment", Change, identified=True)
 def get_segments(call: Call) -> Answer:
     """List segments."""
     found, following = resources.page(call, SEGMENT)
-    return Answer(200, call.page([_show(call, each) for each in found], following, [] if call.query.include else None))
+    return Answer(200, call.page([_show(call, each) for each in found], following, included(call, "segments", (each.id for each in found))))
 
 
 @answers("get_segment")
 def get_segment(call: Call) -> Answer:
     """Read one segment."""
-    found = _show(call, resources.load(call.state, SEGMENT, call.ids[0]))
-    return Answer(200, call.document(found, [] if call.query.include else None))
+    found = resources.load(call.state, SEGMENT, call.ids[0])
+    return Answer(200, call.document(_show(call, found), included(call, "segments", [found.id])))
 
 
 @answers("create_segment")
@@ -90,9 +88,9 @@ def create_segment(call: Call) -> Answer:
 
 @answers("update_segment")
 def update_segment(call: Call) -> Answer:
-    """Change a segment."""
+    """Change a segment; a null is ignored."""
     found = resources.load(call.state, SEGMENT, call.ids[0])
-    given = _checked(call, bodies.parse(call, UPDATE).attributes.given())
+    given = _checked(call, bodies.parse(call, UPDATE).attributes.changes())
     return Answer(200, call.document(_show(call, resources.change(call.state, found, given), written=True)))
 
 
@@ -106,15 +104,13 @@ def delete_segment(call: Call) -> Answer:
 @answers("get_profiles_for_segment")
 def get_profiles_for_segment(call: Call) -> Answer:
     """List the profiles of a segment."""
-    rows, following = _members(call, f"m.joined, {views.PROFILE}")
-    return Answer(200, call.page([views.profile(call, row, joined=joined) for joined, *row in rows], following))
+    return membership.profiles(call, FIRST_JOINED, _members(call))
 
 
 @answers("get_profile_ids_for_segment")
 def get_profile_ids_for_segment(call: Call) -> Answer:
     """List the ids of a segment's profiles."""
-    rows, following = _members(call, "p.id")
-    return Answer(200, call.page([documents.identity("profile", row[0]) for row in rows], following))
+    return membership.ids(call, FIRST_JOINED, _members(call))
 
 
 def members(state: KlaviyoState, segment: Resource) -> list[str]:
@@ -125,14 +121,10 @@ def members(state: KlaviyoState, segment: Resource) -> list[str]:
 
 
 def _checked(call: Call, given: Json) -> Json:
-    for at, group in enumerate((given.get("definition") or {}).get("condition_groups", ())):
-        for place, condition in enumerate(group["conditions"]):
-            where = f"/data/attributes/definition/condition_groups/{at}/conditions/{place}"
-            if condition.get("type") not in CONDITIONS:
-                raise invalid(f"'{condition.get('type')}' is not a valid condition type.", f"{where}/type")
+    """Look up the lists that conditions name, and add what Klaviyo adds to a definition."""
+    for group in (given.get("definition") or {}).get("condition_groups", ()):
+        for condition in group["conditions"]:
             if condition["type"] == "profile-group-membership":
-                if not isinstance(condition.get("is_member"), bool) or not condition.get("group_ids"):
-                    raise invalid("A group membership has is_member and group_ids.", where)
                 condition.setdefault("timeframe_filter", None)
                 for each in condition["group_ids"]:
                     views.load_list(call, each)
@@ -145,29 +137,15 @@ def _show(call: Call, segment: Resource, *, written: bool = False) -> Json:
         clause, values = _condition(segment)
         sql = f"SELECT count(DISTINCT m.profile_id) FROM members m WHERE {clause}"  # noqa: S608 - our own names
         more["profile_count"] = call.state.db.execute(sql, values).fetchone()[0]
-    return resources.show(call, segment, written=written, **more)
+    tagged = {**segment.related, "tags": [each.id for each in tags_of(call.state, "segments", segment.id)]}
+    return resources.show(call, replace(segment, related=tagged), written=written, **more)
 
 
-def _members(call: Call, columns: str) -> tuple[list[tuple[Any, ...]], list[Any] | None]:
-    segment = resources.load(call.state, SEGMENT, call.ids[0])
+def _members(call: Call) -> Where:
     where = Where()
-    clause, values = _condition(segment)
+    clause, values = _condition(resources.load(call.state, SEGMENT, call.ids[0]))
     where.add(clause, *values)
-    for term in call.query.terms:
-        match term.field:
-            case "joined_group_at":
-                where.moment("m.joined", term)
-            case "email" | "phone_number":
-                where.text(f"p.{term.field}", term, lower=term.field == "email")
-            case "profile_id":
-                where.text("p.id", term)
-            case _:
-                where.add("0")  # nobody has a push token, nobody was tracked
-    first = "SELECT profile_id, list_id, min(joined) joined FROM members GROUP BY profile_id, list_id"
-    source = f"({first}) m JOIN profiles p ON p.id = m.profile_id"
-    return read_page(
-        call, source=source, columns=columns, where=where, key="m.joined", identifier="m.profile_id", descending=call.query.descending
-    )
+    return where
 
 
 def _condition(segment: Resource) -> tuple[str, list[str]]:

@@ -56,6 +56,10 @@ class KlaviyoState:
         """Return the clock in microseconds."""
         return int(self.clock() * MICROS)
 
+    def listed_until(self) -> int:
+        """Return the moment, in microseconds, up to which what was made is in lists."""
+        return self.now() - int(self.behaviour.list_lag * MICROS)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Do all of the block or nothing of it."""

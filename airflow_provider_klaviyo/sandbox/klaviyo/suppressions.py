@@ -12,7 +12,7 @@ from airflow_provider_klaviyo.sandbox.klaviyo import documents, filters, later, 
 from airflow_provider_klaviyo.sandbox.klaviyo.behaviour import JobPlan
 from airflow_provider_klaviyo.sandbox.klaviyo.bodies import Strict, document, one_of, parse
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import Answer, Call, answers
-from airflow_provider_klaviyo.sandbox.klaviyo.consent_bodies import Email
+from airflow_provider_klaviyo.sandbox.klaviyo.consent_bodies import Email, NoNull
 from airflow_provider_klaviyo.sandbox.klaviyo.database import iso, ulid
 from airflow_provider_klaviyo.sandbox.klaviyo.listing import Where, read_page
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, invalid, not_found
@@ -54,7 +54,7 @@ class Attributes(Strict):
     profiles: Rows | None = None
 
 
-class Groups(Strict):
+class Groups(NoNull):
     """The list or segment whose members it is about."""
 
     list: one_of("list") | None = None  # type: ignore[valid-type]
@@ -64,37 +64,37 @@ class Groups(Strict):
 BODIES = {kind: document(kind, Attributes, relationships=Groups) for kind in (SUPPRESS, UNSUPPRESS)}
 
 
-@answers("bulk_suppress_profiles", fields=(SUPPRESS,))
+@answers("bulk_suppress_profiles")
 def bulk_suppress_profiles(call: Call) -> Answer:
     """Suppress addresses, known or not."""
     return _start(call, SUPPRESS)
 
 
-@answers("bulk_unsuppress_profiles", fields=(UNSUPPRESS,))
+@answers("bulk_unsuppress_profiles")
 def bulk_unsuppress_profiles(call: Call) -> Answer:
     """Take back what was suppressed by hand."""
     return _start(call, UNSUPPRESS)
 
 
-@answers("get_bulk_suppress_profiles_jobs", fields=(SUPPRESS,))
+@answers("get_bulk_suppress_profiles_jobs")
 def get_bulk_suppress_profiles_jobs(call: Call) -> Answer:
     """List the jobs that suppress."""
     return _list(call, SUPPRESS)
 
 
-@answers("get_bulk_unsuppress_profiles_jobs", fields=(UNSUPPRESS,))
+@answers("get_bulk_unsuppress_profiles_jobs")
 def get_bulk_unsuppress_profiles_jobs(call: Call) -> Answer:
     """List the jobs that take it back."""
     return _list(call, UNSUPPRESS)
 
 
-@answers("get_bulk_suppress_profiles_job", fields=(SUPPRESS,))
+@answers("get_bulk_suppress_profiles_job")
 def get_bulk_suppress_profiles_job(call: Call) -> Answer:
     """Read a job that suppresses."""
     return _get(call, SUPPRESS)
 
 
-@answers("get_bulk_unsuppress_profiles_job", fields=(UNSUPPRESS,))
+@answers("get_bulk_unsuppress_profiles_job")
 def get_bulk_unsuppress_profiles_job(call: Call) -> Answer:
     """Read a job that takes it back."""
     return _get(call, UNSUPPRESS)

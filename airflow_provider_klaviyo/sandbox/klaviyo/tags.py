@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from airflow_provider_klaviyo.sandbox.klaviyo import bodies, documents, resources, views
+from airflow_provider_klaviyo.sandbox.klaviyo import bodies, documents, resources
 from airflow_provider_klaviyo.sandbox.klaviyo.bodies import Strict
 from airflow_provider_klaviyo.sandbox.klaviyo.calls import Answer, Call, answers
 from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, Refused, not_found
 from airflow_provider_klaviyo.sandbox.klaviyo.resources import Kind, Relation, Resource
+from airflow_provider_klaviyo.sandbox.klaviyo.state import KlaviyoState
 
 Json = dict[str, Any]
 GROUP = Kind("tag-group", "tag-groups", "Tag Group", relations={"tags": Relation("tag")}, times=("", ""))
@@ -112,9 +114,9 @@ def _remove(call: Call) -> Answer:
 
 
 def _ids(call: Call) -> Answer:
-    name = call.path.rpartition("/")[2]
-    kind = TAG.relations[name].type
-    return Answer(200, call.document([documents.identity(kind, each) for each in _load(call).related[name]]))
+    name, found = call.path.rpartition("/")[2], _load(call)
+    kept = [each for each in found.related[name] if _exists(call.state, name, each)]
+    return Answer(200, call.document([documents.identity(TAG.relations[name].type, each) for each in kept]))
 
 
 for _name in TAGGED:
@@ -123,17 +125,47 @@ for _name in TAGGED:
     answers(f"get_{_name.removesuffix('s')}_ids_for_tag")(_ids)
 
 
+def tags_of(state: KlaviyoState, name: str, identity: str) -> list[Resource]:
+    """
+    Return the tags of a resource.
+
+    :param state: The account.
+    :param name: What it is, one of :data:`TAGGED`.
+    :param identity: Its id.
+    """
+    return [each for each in resources.every(state, TAG) if identity in each.related[name]]
+
+
+def included(call: Call, name: str, ids: Iterable[str]) -> list[Json] | None:
+    """
+    Return the tags that a call includes with what it reads, each once, or ``None`` where it includes nothing.
+
+    :param call: The request.
+    :param name: What is read, one of :data:`TAGGED`.
+    :param ids: Its ids.
+    """
+    if not call.query.include:
+        return None
+    found = {tag.id: tag for each in ids for tag in tags_of(call.state, name, each)} if "tags" in call.query.include else {}
+    return [_show(call, each) for each in found.values()]
+
+
+def _exists(state: KlaviyoState, name: str, identity: str) -> bool:
+    """Say whether there is something to tag: tags outlive it."""
+    if name == "lists":
+        found = state.db.execute("SELECT 1 FROM lists WHERE id = ?", (identity,))
+    else:
+        found = state.db.execute("SELECT 1 FROM resources WHERE kind = ? AND id = ?", (TAG.relations[name].type, identity))
+    return found.fetchone() is not None
+
+
 def _named(call: Call) -> tuple[Resource, str, list[str]]:
     """Return the tag, what is tagged, and the ids of what there is of it."""
     found, name = _load(call), call.path.rpartition("/")[2]
     ids = [each.id for each in bodies.parse(call, NAMED[name])]
     for each in ids:
-        if name == "lists":
-            views.load_list(call, each)
-        else:
-            sql = "SELECT 1 FROM resources WHERE kind = ? AND id = ?"
-            if not call.state.db.execute(sql, (name.removesuffix("s"), each)).fetchone():
-                raise not_found(f"A {name.removesuffix('s')} with id `{each}` does not exist.")
+        if not _exists(call.state, name, each):
+            raise not_found(f"A {TAG.relations[name].type} with id `{each}` does not exist.")
     return found, name, ids
 
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from airflow_provider_klaviyo.sandbox.klaviyo import bodies, resources
 from airflow_provider_klaviyo.sandbox.klaviyo.bodies import Strict
@@ -17,6 +17,7 @@ from airflow_provider_klaviyo.sandbox.klaviyo.resources import Kind, Resource
 Json = dict[str, Any]
 TEMPLATE = Kind("template", "templates", "Template")
 MOST = 1000
+Name = Annotated[str, Field(min_length=1)]
 CONTENT = ("html", "text", "amp", "definition")
 MARK = re.compile(
     r"\{\{\s*(?P<path>[\w.]+)(?:\s*\|\s*default:\s*'(?P<default>[^']*)')?\s*\}\}|\{%\s*unsubscribe\s*%\}|(?P<broken>\{\{|\{%)"
@@ -35,7 +36,7 @@ class Content(Strict):
 class New(Content):
     """Attributes of a new template."""
 
-    name: str
+    name: Name
     editor_type: Literal["CODE", "USER_DRAGGABLE", "SYSTEM_DRAGGABLE"]
 
     @model_validator(mode="after")
@@ -48,7 +49,7 @@ class New(Content):
 class Change(Content):
     """Attributes of a changed template."""
 
-    name: str | None = None
+    name: Name | None = None
 
 
 class Rendering(Strict):
@@ -60,7 +61,7 @@ class Rendering(Strict):
 class Copy(Strict):
     """Attributes of a copy."""
 
-    name: str | None = None
+    name: Name | None = None
 
 
 CREATE = bodies.document("template", New)
@@ -91,9 +92,9 @@ def create_template(call: Call) -> Answer:
 
 @answers("update_template")
 def update_template(call: Call) -> Answer:
-    """Change a template."""
+    """Change a template; a null is ignored."""
     found = resources.load(call.state, TEMPLATE, call.ids[0])
-    given = bodies.parse(call, UPDATE).attributes.given()
+    given = bodies.parse(call, UPDATE).attributes.changes()
     if (found.attributes["editor_type"] == "SYSTEM_DRAGGABLE" and {"html", "amp"} & given.keys()) or (
         found.attributes["editor_type"] != "SYSTEM_DRAGGABLE" and "definition" in given
     ):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_klaviyo.sandbox.klaviyo import documents, people
@@ -17,7 +17,6 @@ Json = dict[str, Any]
 PROFILE = "p.id, p.email, p.phone_number, p.external_id, p.anonymous_id, p.created, p.updated, p.last_event, p.attributes"
 LIST = "l.id, l.name, l.opt_in_process, l.created, l.updated"
 METRIC = "m.id, m.name, m.service, m.created"
-ADDITIONAL = {"profile": ("subscriptions", "predictive_analytics")}
 
 
 def profile(call: Call, row: Sequence[Any], *, joined: int | None = None, written: bool = False, **shape: Any) -> Json:
@@ -64,8 +63,15 @@ def load_profile(call: Call, profile_id: str) -> Sequence[Any]:
     return row  # type: ignore[no-any-return]
 
 
-def list_(call: Call, row: Sequence[Any], *, written: bool = False, include: Sequence[str] = ()) -> Json:
-    """Return a list; ``written`` says that it was changed just now, when the time of change is told more exactly."""
+def list_(call: Call, row: Sequence[Any], *, written: bool = False, data: Mapping[str, list[Json]] | None = None) -> Json:
+    """
+    Return a list.
+
+    :param call: The request: its fields.
+    :param row: The :data:`LIST`.
+    :param written: Whether it was changed just now, when the time of change is told more exactly.
+    :param data: Identifiers of what is included with it, by relationship.
+    """
     identifier, name, opt_in, created, updated = row
     attributes: Json = {
         "name": name,
@@ -76,7 +82,6 @@ def list_(call: Call, row: Sequence[Any], *, written: bool = False, include: Seq
     if "profile_count" in (*call.query.additional.get("list", ()), *(call.query.fields.get("list") or ())):
         count = "SELECT count(*) FROM members WHERE list_id = ?"
         attributes["profile_count"] = call.state.db.execute(count, (identifier,)).fetchone()[0]
-    data: dict[str, list[Json]] = {word: [] for word in include}
     return documents.resource(call.base, "list", identifier, documents.pick(attributes, call.fields("list")), data=data)
 
 

@@ -91,7 +91,7 @@ UPDATE = bodies.document("webhook", Change, identified=True, relationships=About
 def get_webhooks(call: Call) -> Answer:
     """List webhooks."""
     _may(call)
-    found = resources.every(call.state, WEBHOOK)
+    found = [each for each in resources.every(call.state, WEBHOOK) if each.created <= call.state.listed_until()]
     return Answer(200, call.page([_show(call, each) for each in found], None, _included(call, found)))
 
 
@@ -120,9 +120,8 @@ def update_webhook(call: Call) -> Answer:
     _may(call)
     found = resources.load(call.state, WEBHOOK, call.ids[0])
     asked = bodies.parse(call, UPDATE)
-    changes = {name: value for name, value in asked.attributes.given().items() if value is not None}
     related = {TOPICS: _topics(call, asked)} if asked.relationships else None
-    return Answer(200, call.document(_show(call, resources.change(call.state, found, changes, related=related))))
+    return Answer(200, call.document(_show(call, resources.change(call.state, found, asked.attributes.changes(), related=related))))
 
 
 @answers("delete_webhook")

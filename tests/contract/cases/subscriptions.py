@@ -78,5 +78,6 @@ CASES = [
     Case(subscriptions.suppress, "bulk_suppress_profiles", {"segment_id": "S1"}, a_segment),
     Case(subscriptions.unsuppress, "bulk_unsuppress_profiles", EMAILS),
     Case(subscriptions.unsuppress, "bulk_unsuppress_profiles", {"list_id": "L1"}, a_list),
+    Case(subscriptions.unsuppress, "bulk_unsuppress_profiles", {"segment_id": "S1"}, a_segment),
     *(case for kind, word in KINDS.items() for case in job_cases(kind, word)),
 ]
