@@ -254,5 +254,10 @@ def pacer_of(settings: Settings) -> Pacer:
     return _pacers.setdefault(settings.digest, Pacer())
 
 
+def forget() -> None:
+    """Forget what was sent, and what limits were learned: for an account that was made anew, such as a test's."""
+    _pacers.clear()
+
+
 # A forked child has none of its parent's requests under way, and must not find a lock that a thread of the parent holds.
-os.register_at_fork(after_in_child=_pacers.clear)
+os.register_at_fork(after_in_child=forget)

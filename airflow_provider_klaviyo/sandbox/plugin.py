@@ -43,7 +43,10 @@ def klaviyo_sandbox(klaviyo_sandbox_server: SandboxServer, monkeypatch: pytest.M
 
     Queue faults with ``klaviyo_sandbox.fail(path=..., status=...)``, look at ``klaviyo_sandbox.klaviyo.received``.
     """
+    from airflow_provider_klaviyo import pacing
+
     klaviyo_sandbox_server.reset()
+    pacing.forget()
     for name, value in klaviyo_sandbox_server.connections.items():
         monkeypatch.setenv(name, value)
     return klaviyo_sandbox_server

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,15 +25,6 @@ if TYPE_CHECKING:
 POST = "POST /api/campaign-values-reports"
 SPRING = {"campaign_id": "01SPRING", "campaign_message_id": "01M", "send_channel": "email", "opens": 7, "conversion_value": 99.5}
 AUTUMN = {"campaign_id": "01AUTUMN", "campaign_message_id": "01N", "send_channel": "sms", "opens": 3}
-
-
-@pytest.fixture(autouse=True)
-def _own_pace(sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Let each test use a key of its own, for all that share one keep to 2 reports a minute."""
-    key = f"pk_{sha256(request.node.nodeid.encode()).hexdigest()}"
-    sandbox.klaviyo.behaviour.keys = {key: None}
-    connection = {"conn_type": "klaviyo", "host": sandbox.url, "password": key}
-    monkeypatch.setenv("AIRFLOW_CONN_KLAVIYO_DEFAULT", json.dumps(connection))
 
 
 @pytest.fixture
