@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 LITERAL = "{{ first_name|default:'you' }} {% unsubscribe %} {# é #}\n"
 PERSON = ({"email": "sarah@example.com"}, [{"email": "sarah@example.com"}], ["sarah@example.com"], "sarah@example.com")
+ABOUT_PEOPLE = {
+    *("profile", "profiles", "emails", "events", "properties", "append", "unappend"),
+    *("codes", "variables", "body", "form", "headers", "url", "endpoint_url", "secret_key"),
+}
 FORMS = {bool: ("{{ 'False' }}", False), int: ("{{ 40 + 2 }}", 42), float: ("{{ 0.5 }}", 0.5)}
 
 
@@ -190,6 +194,11 @@ def test_klaviyos_template_content_stays_byte_for_byte(operator: type[Any]) -> N
             if "Sequence" in str(field.hint):
                 value = [value]
             assert rendered(operator, given, field.name, value) == value, field.name
+
+
+@each
+def test_fields_about_people_and_secrets_are_marked(operator: type[Any]) -> None:
+    assert {field.name for field in declared(operator) if field.name in ABOUT_PEOPLE and Mark.PERSONAL not in field.marks} == set()
 
 
 @each
