@@ -24,17 +24,20 @@ def test_serves_until_it_is_stopped(how: signal.Signals, host: str) -> None:
     with subprocess.Popen(
         [*COMMAND, "serve", "--host", host, "--port", "0", "--limits", "off"], stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        said = "".join(iter(process.stdout.readline, "Stop with Ctrl+C.\n"))
-        exported = dict(re.findall(r"^export (\w+)='(.+)'$", said, re.MULTILINE))
-        assert set(exported) == {"AIRFLOW_CONN_KLAVIYO_DEFAULT", "AIRFLOW_CONN_SHOPIFY_DEFAULT"}
-        klaviyo = Settings.of(Connection.from_json(exported["AIRFLOW_CONN_KLAVIYO_DEFAULT"], conn_id="klaviyo_default"))
-        shopify = ShopifySettings.of(Connection.from_json(exported["AIRFLOW_CONN_SHOPIFY_DEFAULT"], conn_id="shopify_default"))
-        assert (klaviyo.loopback, klaviyo.public_key, shopify.loopback) == (True, "SandBx", True)
-        headers = {"Authorization": f"Klaviyo-API-Key {klaviyo.key}", "revision": "2026-10-15"}
-        assert httpx.get(f"{klaviyo.base_url}/api/accounts", headers=headers).status_code == 200
-        process.send_signal(how)
-        assert process.wait(timeout=20) == 0
+        try:
+            assert process.stdout is not None
+            said = "".join(iter(process.stdout.readline, "Stop with Ctrl+C.\n"))
+            exported = dict(re.findall(r"^export (\w+)='(.+)'$", said, re.MULTILINE))
+            assert set(exported) == {"AIRFLOW_CONN_KLAVIYO_DEFAULT", "AIRFLOW_CONN_SHOPIFY_DEFAULT"}
+            klaviyo = Settings.of(Connection.from_json(exported["AIRFLOW_CONN_KLAVIYO_DEFAULT"], conn_id="klaviyo_default"))
+            shopify = ShopifySettings.of(Connection.from_json(exported["AIRFLOW_CONN_SHOPIFY_DEFAULT"], conn_id="shopify_default"))
+            assert (klaviyo.loopback, klaviyo.public_key, shopify.loopback) == (True, "SandBx", True)
+            headers = {"Authorization": f"Klaviyo-API-Key {klaviyo.key}", "revision": "2026-10-15"}
+            assert httpx.get(f"{klaviyo.base_url}/api/accounts", headers=headers).status_code == 200
+            process.send_signal(how)
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()  # a test that fails must not wait for it
 
 
 def test_says_what_is_wrong_with_its_arguments(tmp_path: Path) -> None:
