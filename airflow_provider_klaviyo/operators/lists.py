@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +14,7 @@ from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator
 from airflow_provider_klaviyo.operators.listing import GettingOperator, IdsOperator, ListingOperator, in_large_pages
 from airflow_provider_klaviyo.operators.making import CreatingOperator, DeletingOperator, only
+from airflow_provider_klaviyo.operators.portions import portions
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -178,7 +179,7 @@ class MembersOperator(KlaviyoOperator):
 
     def execute(self, context: Context) -> int:  # noqa: ARG002
         """Send the requests; sending one twice does no harm."""
-        requests = list(portions(self.portion, self.profile_ids))
+        requests = list(portions(self.profile_ids, lists.MOST_MEMBERS, self.portion))
         with self.hook.session() as klaviyo:
             for request in requests:
                 klaviyo.send(request)
@@ -237,7 +238,7 @@ class KlaviyoSyncListProfilesOperator(KlaviyoOperator):
                 "profile_ids names nobody: the list would be emptied; delete the list, or remove its profiles, if that is meant"
             )
         wanted = dict.fromkeys(self.profile_ids)
-        asked = sha256("".join(map(self.digest, portions(self._add, list(wanted)))).encode()).hexdigest()[:16]
+        asked = sha256("".join(map(self.digest, portions(list(wanted), lists.MOST_MEMBERS, self._add))).encode()).hexdigest()[:16]
         journal = Journal(context)
         with self.hook.session() as klaviyo:
             members = {each["id"] for each in klaviyo.walk(in_large_pages(lists.profile_ids(list_id=self.list_id)))}
@@ -253,7 +254,9 @@ class KlaviyoSyncListProfilesOperator(KlaviyoOperator):
                 if journal.get("asked") == asked:
                     counts = journal.get("counts")  # an earlier try has done part of it
                 journal.write(asked=asked, counts=counts)
-                for request in (*portions(self._add, missing), *portions(self._remove, surplus)):
+                additions = portions(missing, lists.MOST_MEMBERS, self._add)
+                removals = portions(surplus, lists.MOST_MEMBERS, self._remove)
+                for request in (*additions, *removals):
                     klaviyo.send(request)
                 journal.close()
         return counts
@@ -263,12 +266,6 @@ class KlaviyoSyncListProfilesOperator(KlaviyoOperator):
 
     def _remove(self, profile_ids: Sequence[str]) -> Request[Json]:
         return lists.remove_profiles(list_id=self.list_id, profile_ids=profile_ids)
-
-
-def portions(request: Callable[[Sequence[str]], Request[Json]], profile_ids: Sequence[str]) -> Iterator[Request[Json]]:
-    """Make the requests for any number of profiles, each for as many as Klaviyo takes."""
-    for start in range(0, len(profile_ids), lists.MOST_MEMBERS):
-        yield request(profile_ids[start : start + lists.MOST_MEMBERS])
 
 
 def named(klaviyo: Session, name: str) -> list[Json]:
