@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from airflow_provider_klaviyo.api import limits
 from airflow_provider_klaviyo.api.errors import KlaviyoError
 from airflow_provider_klaviyo.api.request import Json, Request
 
@@ -32,3 +35,17 @@ def items(request: Request[Json], page: Json) -> list[Json]:
         message = f"{request.name} answered with no list: it has no items to walk through, send it instead."
         raise KlaviyoError(message)
     return found
+
+
+def in_large_pages(request: Request[Json], items: int | None = None) -> Request[Json]:
+    """
+    Ask for the largest pages that are of use, where nobody said otherwise and Klaviyo lets one choose.
+
+    :param request: The request for the first page.
+    :param items: How many items are wanted; all, where left out.
+    """
+    operation = limits.find(request.method, request.path)
+    if operation is None or operation.max_page_size is None or "page[size]" in request.params:
+        return request
+    size = operation.max_page_size if items is None else max(1, min(operation.max_page_size, items))
+    return replace(request, params={**request.params, "page[size]": size})

@@ -8,6 +8,6 @@ from airflow_provider_klaviyo.loading.mapping import FieldMapping
 from airflow_provider_klaviyo.loading.plan import Plan
 from airflow_provider_klaviyo.loading.preview import preview
 from airflow_provider_klaviyo.loading.report import LoadReport
-from airflow_provider_klaviyo.loading.rows import Fate, Row, Skip
+from airflow_provider_klaviyo.loading.rows import Fate, Reject, Row, Skip
 
-__all__ = ["Fate", "FieldMapping", "LoadReport", "Plan", "Row", "Skip", "load", "preview"]
+__all__ = ["Fate", "FieldMapping", "LoadReport", "Plan", "Reject", "Row", "Skip", "load", "preview"]

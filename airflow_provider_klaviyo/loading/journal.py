@@ -7,6 +7,7 @@ The journal lives in the task state store: ids, states and counts, never a perso
 
 from __future__ import annotations
 
+import string
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,7 +56,15 @@ class State(StrEnum):
     SPLIT = "split"
     """Klaviyo refused it whole; its children go in its place."""
     SETTLED = "settled"
-    """Every row has its fate."""
+    """Every row has its fate, but for those that went on in the batch's children."""
+
+
+HALVES = ("a", "b")
+"""Ends the names of what goes in the place of a batch that was refused: the first has all of the rest, where it is known whose fault it was."""
+GUARDED = "g"
+"""Ends the name of what is left of a batch once Klaviyo's state was looked at."""
+WITHOUT_PHONE = "p"
+"""Ends the name of the rows that go again without their phone number."""
 
 
 @dataclass(slots=True)
@@ -69,6 +78,7 @@ class Batch:
     :param job: The job of Klaviyo's that works on it.
     :param children: The batches that go in its place.
     :param counts: The fates of its rows, its children's left out.
+    :param verified: Whether its rows were read back.
     """
 
     name: str
@@ -77,6 +87,13 @@ class Batch:
     job: str = ""
     children: tuple[str, ...] = ()
     counts: dict[Fate, int] = field(default_factory=dict)
+    verified: bool = False
+
+    @property
+    def attempt(self) -> int:
+        """How many requests have carried its rows once it is sent: one more than those of the batch in whose place it goes."""
+        letters = self.name.lstrip(string.ascii_lowercase + "-").lstrip(string.digits)
+        return self.name.count("-") + len(letters.replace(GUARDED, ""))
 
 
 class Journal:
@@ -135,7 +152,7 @@ class Journal:
         known: Mapping[str, Any] = self._store.get(f"{self.load_id}:{name}") or {}
         counts = {Fate(fate): int(count) for fate, count in (known.get("counts") or {}).items()}
         state, job, children = State(known.get("state", State.NEW)), known.get("job", ""), tuple(known.get("children", ()))
-        return Batch(name, int(known.get("rows", rows)), state, job, children, counts)
+        return Batch(name, int(known.get("rows", rows)), state, job, children, counts, verified=bool(known.get("verified")))
 
     def record(self, batch: Batch) -> None:
         """Write down what is known of a batch."""
@@ -146,6 +163,8 @@ class Journal:
             known["children"] = list(batch.children)
         if batch.counts:
             known["counts"] = {fate.value: count for fate, count in batch.counts.items()}
+        if batch.verified:
+            known["verified"] = True
         self._store.set(f"{self.load_id}:{batch.name}", known)
 
     @property

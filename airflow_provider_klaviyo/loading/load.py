@@ -7,38 +7,45 @@ Whoever calls the steps again with the same journal, after a crash or on another
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from airflow_provider_klaviyo.api import accounts
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError
 from airflow_provider_klaviyo.api.jobs import Job
+from airflow_provider_klaviyo.loading import rejects
+from airflow_provider_klaviyo.loading.batches import Packer
 from airflow_provider_klaviyo.loading.checks import Check
-from airflow_provider_klaviyo.loading.journal import Batch, Journal, MemoryStore, Phase, State, Store
-from airflow_provider_klaviyo.loading.kinds import kind_of
-from airflow_provider_klaviyo.loading.ledger import Ledger
-from airflow_provider_klaviyo.loading.plan import Folder, Plan
+from airflow_provider_klaviyo.loading.confirm import confirm
+from airflow_provider_klaviyo.loading.history import History
+from airflow_provider_klaviyo.loading.journal import WITHOUT_PHONE, Batch, Journal, MemoryStore, Phase, State, Store
+from airflow_provider_klaviyo.loading.kinds import Kind, kind_of
+from airflow_provider_klaviyo.loading.plan import Plan
+from airflow_provider_klaviyo.loading.prepare import Preparation, Source
 from airflow_provider_klaviyo.loading.report import LoadReport
 from airflow_provider_klaviyo.loading.rows import Fate
 from airflow_provider_klaviyo.loading.seen import seen
 from airflow_provider_klaviyo.loading.settle import Settlement, family, look
 from airflow_provider_klaviyo.loading.stage import Manifest, Stage
-from airflow_provider_klaviyo.loading.staging import Source, prepare, stage_rows
 from airflow_provider_klaviyo.loading.submit import Submission
 from airflow_provider_klaviyo.session import Session
+
+if TYPE_CHECKING:
+    from airflow_provider_klaviyo.loading.audit import Audit
 
 log = logging.getLogger(__name__)
 
 ABOUT_WHAT_IS_STAGED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
 """Refusals that would come again however often the staged batches were sent: the list is gone, say."""
+
+UNSENT = frozenset({State.NEW, State.INTENT, State.DOUBT})
 
 
 @dataclass(slots=True)
@@ -71,30 +78,32 @@ class Load:
         Read the source and lay every batch ready.
 
         :param rows: The source.
-        :param session: Where they will go: a ledger holds for one account.
+        :param session: Where they will go: what earlier loads have left holds for one account.
+        :raises KlaviyoConfigError: A place that will be written to cannot be: that is found out before anything is sent.
         """
         if self.journal.load_id:  # an earlier try died while staging: nothing was sent
             self._stage.remove()
         load_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}"
         self.journal.write(Phase.STAGING, load_id=load_id)
         check = Check(self.plan.on_invalid, self.plan.default_region)
-        manifest = Manifest(staged_at=check.now.isoformat(), account=self._account(session))
-        stage = self._stage
+        manifest = Manifest(staged_at=check.now.isoformat(), account=account_of(self.plan, session))
+        stage, kind = self._stage, kind_of(self.plan, check.now)
         stage.create()
-        with seen() as sent:
-            if ledger := self._ledger(manifest):
-                ledger.read(sent, load_id=load_id)
-            kind = kind_of(self.plan, check.now)
-            stage_rows(prepare(rows, self.plan, kind, check, sent), self.plan, kind, stage, manifest)
-        manifest.dropped = check.dropped
+        self._check_places()
+        with ExitStack() as stack:
+            kind.open(session, stack)
+            history, met = History(self.plan, manifest.account), stack.enter_context(seen())
+            stack.enter_context(history.read(met, load_id))
+            only = rejects.keys_in(self.plan.retry_rejects, stack) if self.plan.retry_rejects else None
+            preparation = Preparation(self.plan, kind, check, history, met, only)
+            Packer(self.plan, kind, stage, manifest).pack(preparation.items(rows))
+        manifest.dropped, manifest.left_out = check.dropped, preparation.left_out
+        if guard := kind.guard(session):
+            guard.change_check({lane: sum(manifest.batches[name] for name in manifest.batches if kind.lane_of(name).name == lane) for lane in kind.lanes})
         stage.put_manifest(manifest)  # last: a stage without one is not complete
         self.journal.write(Phase.STAGED)
         log.info(
-            "%s: %s rows read, %s to send in %s batches.",
-            self.plan.kind,
-            manifest.read,
-            sum(manifest.batches.values()),
-            len(manifest.batches),
+            "%s: %s rows read, %s to send in %s batches.", self.plan.kind, manifest.read, sum(manifest.batches.values()), len(manifest.batches)
         )
 
     def submit(self, session: Session) -> None:
@@ -106,14 +115,30 @@ class Load:
             reached, and the next try goes on.
         """
         manifest = self._stage.manifest()
-        kind = kind_of(self.plan, datetime.fromisoformat(manifest.staged_at))
-        if ledger := self._ledger(manifest):
-            ledger.begin(self.journal.load_id, (each for name in manifest.batches for each in self._stage.identities(name)))
+        if not any(batch.state in UNSENT for batch in family(self.journal, manifest.batches)):
+            return
+        if manifest.account and manifest.account != (now := account_of(self.plan, session)):
+            raise KlaviyoConfigError(
+                f"This load was begun with the account {manifest.account}, and its connection leads to {now} now. Give the connection its"
+                " former account back, or clear the task's state store to begin anew."
+            )
+        history = History(self.plan, manifest.account)
+        history.begin(self.journal.load_id, manifest.batches, self._stage)
+        submission = Submission(
+            session,
+            self._kind(manifest),
+            self._stage,
+            self.journal,
+            in_flight=self.plan.in_flight,
+            waiting_time=self.plan.chunk_waiting_time,
+            settle_seconds=self.plan.settle_seconds,
+            audit=self._audit,
+        )
         try:
-            Submission(session, kind, self._stage, self.journal, self.plan.in_flight).run(manifest.batches)
+            submission.run(manifest.batches)
         except KlaviyoApiError as error:
             if error.status in ABOUT_WHAT_IS_STAGED:
-                self._abandon(manifest)
+                self._abandon(manifest, history)
             raise
 
     def pending(self) -> dict[str, Batch]:
@@ -121,17 +146,51 @@ class Load:
         batches = family(self.journal, self._stage.manifest().batches)
         return {batch.job: batch for batch in batches if batch.state is State.ACCEPTED}
 
+    def unsent(self) -> bool:
+        """Whether rows are to be sent again, because a job has shown how they can be loaded after all."""
+        return any(batch.state is State.NEW for batch in family(self.journal, self._stage.manifest().batches))
+
+    def looks(self, session: Session) -> Iterator[dict[str, Job | None]]:
+        """
+        Ask how the jobs stand that are waited for, once for each item that is taken.
+
+        :param session: Open session.
+        """
+        kind = self._kind(self._stage.manifest())
+        waiting = self.pending()
+        by_kind = {lane.job: [job for job, batch in waiting.items() if kind.lane_of(batch.name) is lane] for lane in kind.lanes.values() if lane.job}
+        rounds = [look(session, job_kind, ids) for job_kind, ids in by_kind.items() if ids]
+        while True:
+            yield {job_id: job for each in rounds for job_id, job in next(each).items()}
+
+    def job_kind(self, batch: Batch) -> str:
+        """Return what kind of job a batch has become."""
+        return str(self._kind(self._stage.manifest()).lane_of(batch.name).job)
+
     def settle(self, session: Session, jobs: dict[str, Job | None]) -> None:
         """
         Give the rows of finished jobs their fates.
 
         :param jobs: Jobs that are done; ``None`` for one that Klaviyo knows no more.
         """
-        manifest = self._stage.manifest()
-        settlement = Settlement(session, kind_of(self.plan, datetime.fromisoformat(manifest.staged_at)), self._stage, self.journal)
+        kind = self._kind(self._stage.manifest())
+        settlement = Settlement(session, kind, self._stage, self.journal, self.plan.identity_conflict)
         for job_id, batch in self.pending().items():
             if job_id in jobs:
                 settlement.settle(batch, jobs[job_id])
+                if self._audit:
+                    self._audit.told(batch.name, "unknown" if batch.counts.get(Fate.UNKNOWN) else "accepted", job_id)
+
+    def verify(self, session: Session) -> None:
+        """
+        Read back what was sent, if the plan says so: what Klaviyo shows is loaded, what it does not show in time is unknown.
+
+        :param session: Open session.
+        """
+        if self.plan.verify:
+            manifest = self._stage.manifest()
+            batches = [each for each in family(self.journal, manifest.batches) if each.state is State.SETTLED and not each.verified]
+            confirm(session, self._kind(manifest), self._stage, self.journal, batches, patience=self.plan.settle_seconds)
 
     def pause(self, session: Session) -> None:
         """
@@ -142,103 +201,101 @@ class Load:
         if self.journal.phase is Phase.STAGED:
             self.journal.write(Phase.STAGED, requests=self.journal.requests + session.requests)
 
-    def _abandon(self, manifest: Manifest) -> None:
-        """
-        Give up what is staged, because the stage holds what Klaviyo refuses, such as a list that is gone.
-
-        What was sent stands in the ledger, as accepted or in doubt; what was not sent is forgotten.
-        """
-        if ledger := self._ledger(manifest):
-            self._close_ledger(ledger, list(family(self.journal, manifest.batches)))
-        self.journal.write(Phase.STAGING)
-        self._stage.remove()
-
     def finish(self, session: Session) -> LoadReport:
         """
         Add up what became of every row, write down those not loaded, and clear the stage.
 
         :return: The report, which may be one of failure: :meth:`LoadReport.check` says so.
         """
-        manifest = self._stage.manifest()
+        manifest, stage = self._stage.manifest(), self._stage
+        kind = self._kind(manifest)
         batches = list(family(self.journal, manifest.batches))
+        counted = [batch for batch in batches if kind.lane_of(batch.name).counted]
         names = [f"staging-{at + 1:06d}" for at in range(manifest.outcome_files)] + [batch.name for batch in batches]
-        fates: dict[str, Any] = {fate.value: manifest.ended(fate) + sum(batch.counts.get(fate, 0) for batch in batches) for fate in Fate}
-        reasons, path = self._write_rejects(names)
+        reasons, path = rejects.write(self._rejects_path, (line for name in names for line in stage.outcomes(name)))
+        removed = sum(batch.counts.get(Fate.LOADED, 0) for batch in batches if batch not in counted)
+        dropped = dict(manifest.dropped)
+        if without_phone := sum(batch.rows for batch in batches if batch.name.endswith(WITHOUT_PHONE)):
+            dropped["phone_number: identity_conflict"] = without_phone
         report = LoadReport(
             kind=self.plan.kind,
             load_id=self.journal.load_id,
             read=manifest.read,
-            **fates,
+            **{fate.value: manifest.ended(fate) + sum(batch.counts.get(fate, 0) for batch in counted) for fate in Fate},  # type: ignore[arg-type]
+            removed=removed,
+            left_out=manifest.left_out,
+            verified=self.plan.verify,
             reasons=reasons,
-            dropped=manifest.dropped,
+            dropped=dropped,
             jobs=[batch.job for batch in batches if batch.job],
             batches=sum(batch.state is not State.SPLIT for batch in batches),
             requests=dict(self.journal.requests + session.requests),
             seconds=round((datetime.now(UTC) - datetime.fromisoformat(manifest.staged_at)).total_seconds(), 3),
             rejects_path=path,
         )
-        if ledger := self._ledger(manifest):
-            self._close_ledger(ledger, batches)
+        History(self.plan, manifest.account).finish(self.journal.load_id, batches, stage)
         self.journal.write(Phase.DONE, report=report.as_json())
         log.info("%s", report)
-        self._stage.remove()
+        stage.remove()
         return report
+
+    def _abandon(self, manifest: Manifest, history: History) -> None:
+        """
+        Give up what is staged, because the stage holds what Klaviyo refuses, such as a list that is gone.
+
+        What was sent stands in the ledger, as accepted or in doubt; what was not sent is forgotten.
+        """
+        history.finish(self.journal.load_id, list(family(self.journal, manifest.batches)), self._stage)
+        self.journal.write(Phase.STAGING)
+        self._stage.remove()
+
+    def _kind(self, manifest: Manifest) -> Kind:
+        return kind_of(self.plan, datetime.fromisoformat(manifest.staged_at))
 
     @property
     def _stage(self) -> Stage:
         return Stage(self.plan.staging_path / self.journal.load_id)
 
-    def _account(self, session: Session) -> str:
-        """Return which account the session is with; only a ledger needs to know."""
-        if self.plan.kind != "events" or self.plan.state_path is None:
-            return ""
-        try:
-            return next((str(each["id"]) for each in session.walk(accounts.list_())), "")
-        except KlaviyoApiError as error:
-            if error.status != HTTPStatus.FORBIDDEN:
-                raise
-            raise KlaviyoConfigError(
-                f"{error} Without it, what was sent to which account cannot be told apart, and an event might count twice."
-            ) from None
+    @property
+    def _rejects_path(self) -> rejects.Folder:
+        return self.plan.rejects_path or self.plan.staging_path / "rejects" / f"{self.journal.load_id}.jsonl"
 
-    def _ledger(self, manifest: Manifest) -> Ledger | None:
-        if self.plan.kind != "events" or self.plan.state_path is None:
+    @property
+    def _audit(self) -> Audit | None:
+        if (trail := self.plan.audit) is None:
             return None
-        return Ledger(self.plan.state_path / f"sent-{manifest.account}", self.plan.sent_ids_window)
+        from airflow_provider_klaviyo.loading.audit import Audit
 
-    def _close_ledger(self, ledger: Ledger, batches: list[Batch]) -> None:
-        """Write down which events Klaviyo took, those of settled batches less the rejected ones, and which may have arrived."""
-        settled = (batch for batch in batches if batch.state is State.SETTLED)
-        open_ = (batch for batch in batches if batch.state in {State.INTENT, State.DOUBT})
-        ledger.finish(
-            self.journal.load_id,
-            (each for batch in settled for each in self._taken(batch)),
-            (each for batch in open_ for each in self._stage.identities(batch.name)),
-        )
+        return Audit(trail.folder, self.journal.load_id, who=trail.who, key=trail.key, identities=trail.identities)
 
-    def _taken(self, batch: Batch) -> Iterator[bytes]:
-        rejected = {line["key"] for line in self._stage.outcomes(batch.name)}
-        for key, identity in zip(self._stage.keys(batch.name), self._stage.identities(batch.name), strict=True):
-            if key not in rejected:
-                yield identity
+    def _check_places(self) -> None:
+        """Find out now whether what comes later can be written."""
+        if self.plan.rejects_path:
+            rejects.check_writable("rejects_path", self.plan.rejects_path.parent)
+        if self.plan.state_path:
+            rejects.check_writable("state_path", self.plan.state_path)
+        if self._audit:
+            self._audit.check()
 
-    def _write_rejects(self, names: list[str]) -> tuple[dict[str, int], str]:
-        """Write every row that was not loaded, with its reason, as a line of JSON."""
-        reasons: dict[str, int] = {}
-        path: Folder = self.plan.rejects_path or self.plan.staging_path / "rejects" / f"{self.journal.load_id}.jsonl"
-        lines = (line for name in names for line in self._stage.outcomes(name))
-        first = next(lines, None)
-        if first is None:
-            if path.exists():
-                path.unlink()  # an earlier run's, which would be taken for this one's
-            return reasons, ""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            for line in chain((first,), lines):
-                reason = f"{line['fate']}: {line['code']}"
-                reasons[reason] = reasons.get(reason, 0) + 1
-                file.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-        return reasons, str(path)
+
+def account_of(plan: Plan, session: Session) -> str:
+    """
+    Return which account a session is with, for a plan that has to know: what earlier loads have left holds for one account.
+
+    :param plan: The plan.
+    :param session: Open session.
+    :raises KlaviyoConfigError: The key may not read it.
+    """
+    if plan.state_path is None or plan.kind not in {"events", "profiles"}:
+        return ""
+    try:
+        return next((str(each["id"]) for each in session.walk(accounts.list_())), "")
+    except KlaviyoApiError as error:
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
+        raise KlaviyoConfigError(
+            f"{error} Without it, what was sent to which account cannot be told apart, and an event might count twice."
+        ) from None
 
 
 def load(
@@ -250,7 +307,7 @@ def load(
     For TaskFlow: ``with KlaviyoHook().session() as klaviyo: load(klaviyo, rows, Plan(kind="profiles", ...))``.
 
     :param session: Open session.
-    :param rows: Mappings, or :class:`Row` and :class:`Skip`; read once, and not again if the load goes on after a crash.
+    :param rows: Mappings, or :class:`Row`, :class:`Skip` and :class:`Reject`; read once, and not again if the load goes on after a crash.
     :param plan: What to load, and by which rules.
     :param store: Where progress is written down, such as ``context["task_state_store"]``: with it, a next try goes on
         where this one stood. Without it, a next try begins anew.
@@ -266,10 +323,14 @@ def load(
         if not run.staged:
             run.stage(rows, session)
         run.submit(session)
-        rounds = look(session, run.pending())
         while run.pending():
-            run.settle(session, next(rounds))
-            if run.pending():
-                sleep(plan.poll_interval)
+            rounds = run.looks(session)
+            while run.pending():
+                run.settle(session, next(rounds))
+                if run.pending():
+                    sleep(plan.poll_interval)
+            if run.unsent():
+                run.submit(session)
+        run.verify(session)
         report = run.finish(session)
     return report.check(plan)

@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, get_args
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.loading.checks import OnInvalid
+from airflow_provider_klaviyo.loading.consent import ConsentRules
 from airflow_provider_klaviyo.loading.mapping import FieldMapping
+from airflow_provider_klaviyo.loading.rows import Json
+
+Mappings = Sequence[FieldMapping | Mapping[str, Any]] | Mapping[str, Any] | str
+"""What says how columns become fields."""
+KindName = Literal["profiles", "events", "consent", "members"]
 
 MEGABYTE = 1_000_000
 
@@ -54,68 +60,116 @@ class Folder(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditTrail:
+    """
+    Where each change of consent is written down.
+
+    :param folder: The folder.
+    :param who: Who makes the changes: the connection's id, the DAG's, the task's and the run's.
+    :param key: A secret from which, with a person's identifier, the hash is made that stands for them; without one nothing does.
+    :param identities: Whether the identifiers themselves stand there.
+    """
+
+    folder: Folder
+    who: Json
+    key: bytes | None = None
+    identities: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """
     What to load, and by which rules.
 
-    :param kind: ``profiles`` or ``events``.
+    :param kind: ``profiles``, ``events``, ``consent`` (who says yes and no to what), or ``members`` (make a list have exactly these people).
     :param staging_path: Folder for the batches until Klaviyo has confirmed them; every worker that may retry must reach it.
     :param rejects_path: The JSONL file for rows that were not loaded; by default it stands beside the stage.
-    :param state_path: Folder for the ids of sent events, so that later loads do not send them again.
-    :param mapping: How the columns of a row become fields; without one, rows are Klaviyo's fields already.
+    :param state_path: Folder for what later loads have to know: the ids of sent events, and what profiles were sent.
+    :param state_name: Which load of profiles it is whose rows are compared with its last; loads of the same name share what they know.
+    :param mapping: How the columns of a row become fields, in any form that :func:`~airflow_provider_klaviyo.loading.mapping.mappings_of`
+        takes; without one, rows are Klaviyo's fields already.
+    :param sparse: Whether a row may lack a column that the mapping names, as lines of JSON do.
     :param key_field: The column that names a row in the rejects file; its position by default.
-    :param list_id: List the profiles are added to. Membership is no consent.
+    :param list_id: List that profiles are added to (membership is no consent), or that ``members`` is about.
     :param on_invalid: What a bad optional field does: ``drop_field`` leaves it out and counts it, ``reject_row`` rejects its row.
     :param default_region: ISO 3166 country whose national phone numbers are understood, such as ``US``.
     :param allowed_rejects: How many rejected rows the load may have without failing: a count, or a share below 1.
+    :param retry_rejects: The rejects file of an earlier load: only the rows it names as rejected or unknown are loaded, by ``key_field``.
+    :param identity_conflict: What becomes of a profile whose identifiers belong to several people: ``reject`` names them, ``drop_phone``
+        sends it again without its phone number.
     :param backfill_after: Events older than this are recorded without starting flows; ``None`` for none.
     :param unique_id_scope: What a ``unique_id`` is unique in: ``profile`` as in Klaviyo, or ``metric`` where the source
         never gives one id to two people, so that a person whose e-mail changed is not sent the same event again.
-    :param resend: Send events again that an earlier load sent. Klaviyo keeps the first.
+    :param resend: Send again what an earlier load sent: unchanged profiles, and events, of which Klaviyo keeps the first.
     :param sent_ids_window: How long the ids of sent events are kept.
+    :param consent: The rules for a load of consent.
+    :param max_change: The most people who may be taken out of a list, unsubscribed or suppressed: a count, or below 1 a share of the list's
+        members. More stop the load before anything is sent.
+    :param audit: Where each change of consent is written down.
+    :param verify: Whether Klaviyo is asked for each row afterwards: ``loaded`` is what it shows.
+    :param settle_seconds: How long Klaviyo may take to show what it has carried out, where it is read back.
     :param in_flight: Requests at once.
     :param poll_interval: Seconds between two looks at Klaviyo's jobs.
     :param max_batch_items: Rows a request at most; Klaviyo's own maximum by default.
     :param max_batch_bytes: Bytes a request at most, before compression.
+    :param chunk_waiting_time: Seconds between two requests with rows; the account's limits are kept without it.
     :raises KlaviyoConfigError: Two arguments exclude each other.
     """
 
-    kind: Literal["profiles", "events"]
+    kind: KindName
     staging_path: Folder
     rejects_path: Folder | None = None
     state_path: Folder | None = None
-    mapping: Sequence[FieldMapping] | None = None
+    state_name: str = "profiles"
+    mapping: Mappings | None = None
+    sparse: bool = False
     key_field: str | None = None
     list_id: str | None = None
     on_invalid: OnInvalid = "drop_field"
     default_region: str | None = None
     allowed_rejects: float = 0
+    retry_rejects: Folder | None = None
+    identity_conflict: Literal["reject", "drop_phone"] = "reject"
     backfill_after: timedelta | None = timedelta(hours=24)
     unique_id_scope: Literal["profile", "metric"] = "profile"
     resend: bool = False
     sent_ids_window: timedelta = timedelta(days=90)
+    consent: ConsentRules = ConsentRules()
+    max_change: float | None = None
+    audit: AuditTrail | None = None
+    verify: bool = False
+    settle_seconds: float = 180.0
     in_flight: int = 6
     poll_interval: float = 5.0
     max_batch_items: int | None = None
     max_batch_bytes: int = 5 * MEGABYTE
+    chunk_waiting_time: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.kind not in {"profiles", "events"} or self.on_invalid not in {"drop_field", "reject_row"}:
-            message = "kind is 'profiles' or 'events', on_invalid is 'drop_field' or 'reject_row'."
-            raise KlaviyoConfigError(message)
-        if self.kind == "events" and self.list_id:
-            message = "Events cannot be added to a list: list_id goes with profiles."
-            raise KlaviyoConfigError(message)
-        if self.allowed_rejects < 0:
-            message = "allowed_rejects is a count, or a share below 1; it cannot be negative."
-            raise KlaviyoConfigError(message)
-        if not 1 <= self.max_batch_bytes <= 5 * MEGABYTE:
-            message = "max_batch_bytes lies between 1 and 5,000,000: Klaviyo takes no larger request."
-            raise KlaviyoConfigError(message)
+        for wrong, message in self._contradictions():
+            if wrong:
+                raise KlaviyoConfigError(message)
 
-        if self.in_flight < 1 or (self.max_batch_items is not None and self.max_batch_items < 1):
-            message = "in_flight and max_batch_items are whole numbers from 1 on."
-            raise KlaviyoConfigError(message)
+    def _contradictions(self) -> Iterator[tuple[bool, str]]:
+        yield self.kind not in get_args(KindName), f"kind is one of {', '.join(get_args(KindName))}."
+        yield self.on_invalid not in {"drop_field", "reject_row"}, "on_invalid is 'drop_field' or 'reject_row'."
+        yield self.identity_conflict not in {"reject", "drop_phone"}, "identity_conflict is 'reject' or 'drop_phone'."
+        yield bool(self.kind == "events" and self.list_id), "Events cannot be added to a list: list_id goes with profiles."
+        yield bool(self.kind == "consent" and self.list_id), "The list of a load of consent is one of its rules: consent=ConsentRules(list_id=...)."
+        yield bool(self.kind == "members" and not self.list_id), "members needs list_id: the list to make."
+        yield self.allowed_rejects < 0, "allowed_rejects is a count, or a share below 1; it cannot be negative."
+        yield self.max_change is not None and self.max_change < 0, "max_change is a count, or a share below 1; it cannot be negative."
+        yield (
+            bool(self.retry_rejects and not self.key_field and self.mapping),
+            "retry_rejects finds rows by their key: name the column that holds it with key_field. A row's position may be another one today.",
+        )
+        yield (
+            not 1 <= self.max_batch_bytes <= 5 * MEGABYTE,
+            "max_batch_bytes lies between 1 and 5,000,000: Klaviyo takes no larger request.",
+        )
+        items = self.max_batch_items
+        yield self.in_flight < 1 or (items is not None and items < 1), "in_flight and max_batch_items are whole numbers from 1 on."
+        yield self.chunk_waiting_time < 0, "chunk_waiting_time is a number of seconds."
 
     def allows(self, rejected: int, read: int) -> bool:
         """Whether a load of ``read`` rows may have that many rejected ones."""

@@ -16,16 +16,19 @@ class LoadReport:
     """
     What a load did. ``read`` is the sum of the seven counts after it; :attr:`accounted` says so.
 
-    :param kind: ``profiles`` or ``events``.
+    :param kind: ``profiles``, ``events``, ``consent`` or ``members``.
     :param load_id: The load's id.
     :param read: Rows read: things to be sent, after the source was expanded.
     :param loaded: Rows that a job of Klaviyo's confirmed.
-    :param accepted: Rows Klaviyo took without saying what it made of them: events.
+    :param accepted: Rows Klaviyo took without saying what it made of them: events and consent, unless they were verified.
     :param rejected: Rows that Klaviyo, or our check before it, refused.
     :param duplicate: Rows that said again what an earlier row of the same load is about.
-    :param unchanged: Rows that an earlier load had sent already.
+    :param unchanged: Rows that there is nothing to send for: an earlier load has sent them, or Klaviyo's state is theirs.
     :param skipped: Rows that the source says are not to be sent, such as test orders.
     :param unknown: Rows whose fate nobody knows. Above zero, the task fails.
+    :param removed: People who were taken out of the list, because no row named them. They are no rows.
+    :param left_out: Rows that ``retry_rejects`` did not name; they do not count as read.
+    :param verified: Whether Klaviyo was asked for each row afterwards.
     :param reasons: Rows not loaded, by ``fate: code``.
     :param dropped: Optional fields left out, by ``field: code``.
     :param jobs: Klaviyo's jobs.
@@ -47,6 +50,9 @@ class LoadReport:
     unchanged: int = 0
     skipped: int = 0
     unknown: int = 0
+    removed: int = 0
+    left_out: int = 0
+    verified: bool = False
     reasons: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     jobs: list[str] = field(default_factory=list)
@@ -94,4 +100,5 @@ class LoadReport:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{getattr(self, fate):,} {fate}" for fate in Fate if getattr(self, fate))
-        return f"{self.kind}: {self.read:,} read, {counts or 'none sent'}"
+        beside = f"; {self.removed:,} removed from the list" if self.removed else ""
+        return f"{self.kind}: {self.read:,} read, {counts or 'none sent'}{beside}"

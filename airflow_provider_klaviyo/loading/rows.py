@@ -56,17 +56,34 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Reject:
+    """
+    A row that could not even be read, such as a line of a file that is broken.
+
+    :param key: What the source calls it, such as the file and the line.
+    :param code: A short name of the reason, to count by.
+    :param reason: A sentence a person can act on.
+    """
+
+    key: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """
     A row that was not loaded, and why: one line of the rejects file.
 
     :param key: What the source calls the row.
     :param fate: What became of it.
-    :param stage: Where in the load it happened: ``source``, ``map``, ``check``, ``dedupe``, ``submit`` or ``settle``.
+    :param stage: Where in the load it happened: ``source``, ``map``, ``check``, ``dedupe``, ``guard``, ``submit``, ``settle`` or ``verify``.
     :param code: A short name of the reason, to count by.
     :param reason: A sentence a person can act on.
     :param pointer: The field at fault, as a path.
     :param job: The job of Klaviyo's that said so.
+    :param attempt: How many requests had carried the row by then: 0 for one that never left.
+    :param at: Its place in its batch; that stays in the stage.
     """
 
     key: str
@@ -76,7 +93,9 @@ class Outcome:
     reason: str
     pointer: str = ""
     job: str = ""
+    attempt: int = 0
+    at: int | None = None
 
     def as_json(self) -> Json:
-        """Return the line as it stands in the rejects file."""
+        """Return the line as it stands in the stage."""
         return asdict(self)

@@ -40,6 +40,8 @@ class Manifest:
     :param dropped: Optional fields left out, by ``field: reason``.
     :param batches: The batches in order, each with its number of rows.
     :param outcome_files: How many files hold the rows that ended while staging.
+    :param left_out: Rows that were read and are none of those to be loaded.
+    :param removed: People who are to be taken out of the list.
     :param account: Klaviyo's id of the account the rows are for.
     :param staged_at: When, as ISO 8601: the age of events counts from it.
     """
@@ -49,6 +51,8 @@ class Manifest:
     dropped: dict[str, int] = field(default_factory=dict)
     batches: dict[str, int] = field(default_factory=dict)
     outcome_files: int = 0
+    left_out: int = 0
+    removed: int = 0
     account: str = ""
     staged_at: str = ""
 
@@ -77,17 +81,20 @@ class Stage:
         self.remove()
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def put(self, name: str, body: bytes, keys: list[str], identities: Iterable[bytes]) -> None:
+    def put(self, name: str, body: bytes, keys: list[str], identities: Iterable[bytes], marks: Iterable[bytes] = ()) -> None:
         """
         Lay a batch ready.
 
         :param name: The batch's name.
         :param body: The compressed body.
         :param keys: The keys of its rows, in order.
-        :param identities: What its rows are, in order.
+        :param identities: Whom or what its rows are about, in order.
+        :param marks: What its rows say, in order, where that is compared with the next load's.
         """
         (self.folder / f"{name}.keys.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, keys)).encode(), 1))
         (self.folder / f"{name}.ids").write_bytes(b"".join(identities))
+        if packed := b"".join(marks):
+            (self.folder / f"{name}.marks").write_bytes(packed)
         (self.folder / f"{name}.json.gz").write_bytes(body)
 
     def body(self, name: str) -> bytes:
@@ -99,8 +106,15 @@ class Stage:
         return [json.loads(line) for line in gzip.decompress(self._read(f"{name}.keys.gz")).decode().splitlines()]
 
     def identities(self, name: str) -> list[bytes]:
-        """Return what a batch's rows are."""
-        packed = self._read(f"{name}.ids")
+        """Return whom or what a batch's rows are about."""
+        return self._cut(f"{name}.ids")
+
+    def marks(self, name: str) -> list[bytes]:
+        """Return what a batch's rows say; nothing where that is not compared."""
+        return self._cut(f"{name}.marks") if (self.folder / f"{name}.marks").exists() else []
+
+    def _cut(self, name: str) -> list[bytes]:
+        packed = self._read(name)
         return [packed[at : at + WIDTH] for at in range(0, len(packed), WIDTH)]
 
     def put_outcomes(self, name: str, outcomes: Iterable[Outcome]) -> None:

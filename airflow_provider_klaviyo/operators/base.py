@@ -15,7 +15,7 @@ from airflow.sdk import RetryDecision, RetryPolicy, conf
 
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoError, KlaviyoInDoubt, KlaviyoUnanswered
 from airflow_provider_klaviyo.api.request import Json, Request
-from airflow_provider_klaviyo.operators.fields import Airflows, DeclaredOperator, Personal, Verbatim
+from airflow_provider_klaviyo.operators.fields import Airflows, DeclaredOperator, Personal, Plain, Verbatim
 from airflow_provider_klaviyo.operators.journal import Journal
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
     from airflow_provider_klaviyo.session import Session
 
-__all__ = ["Airflows", "DeclaredOperator", "Journal", "KlaviyoOperator", "KlaviyoRetryPolicy", "Personal", "Verbatim"]
+__all__ = ["Airflows", "DeclaredOperator", "Journal", "KlaviyoOperator", "KlaviyoRetryPolicy", "Personal", "Plain", "Verbatim"]
 
 T = TypeVar("T")
 

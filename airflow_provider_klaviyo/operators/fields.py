@@ -36,6 +36,7 @@ class Mark(Enum):
     VERBATIM = auto()
     PERSONAL = auto()
     AIRFLOW = auto()
+    PLAIN = auto()
 
 
 Verbatim = Annotated[T, Mark.VERBATIM]
@@ -43,6 +44,9 @@ Verbatim = Annotated[T, Mark.VERBATIM]
 
 Personal = Annotated[T, Mark.PERSONAL]
 """A text, mapping or sequence about people: Airflow's log, "Rendered Templates" tab and database get its size, never its content."""
+
+Plain = Annotated[T, Mark.PLAIN]
+"""What holds functions, such as a mapping: it is handed on as it was given, neither templated nor checked."""
 
 Airflows = Annotated[T, Mark.AIRFLOW]
 """An argument of Airflow's own, declared again for another default; it is handed on, neither templated nor checked."""
@@ -69,8 +73,8 @@ class Field:
 
     @property
     def templated(self) -> bool:
-        """Whether it is one of Airflow's ``template_fields``: everything but callables and Airflow's own arguments."""
-        return Mark.AIRFLOW not in self.marks and not _holds_callable(self.hint)
+        """Whether it is one of Airflow's ``template_fields``: everything but callables, what holds them, and Airflow's own arguments."""
+        return self.marks.isdisjoint({Mark.AIRFLOW, Mark.PLAIN}) and not _holds_callable(self.hint)
 
     @property
     def parameter(self) -> inspect.Parameter:
@@ -97,11 +101,16 @@ class DeclaredOperator(BaseOperator):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "__init__" in vars(cls) or not (fields := _fields(cls)):
+        if "__init__" in vars(cls):
             return
-        inherited = [name for name in cls.template_fields if name not in fields]
-        cls.template_fields = (*(name for name, field in fields.items() if field.templated), *inherited)
+        ancestors = [each for each in reversed(cls.__mro__[1:]) if issubclass(each, DeclaredOperator)]
+        cls._declared = MappingProxyType({name: each for base in ancestors for name, each in base._declared.items()})
+        fields = _fields(cls)
+        if not fields and len(cls.__bases__) == 1:
+            return
         cls._declared = MappingProxyType({**cls._declared, **fields})
+        inherited = dict.fromkeys(name for base in reversed(ancestors) for name in base.template_fields if name not in fields)
+        cls.template_fields = (*(name for name, field in fields.items() if field.templated), *inherited)
         cls.__init__ = _constructor(cls, fields)  # type: ignore[method-assign]
 
     def _do_render_template_fields(
@@ -227,9 +236,9 @@ def _arguments(cls: type[Any]) -> Mapping[str, inspect.Parameter]:
 
 def _constructor(cls: type[DeclaredOperator], fields: Mapping[str, Field]) -> Callable[..., None]:
     """Make an ``__init__`` that takes the fields and hands on the rest, and those that a base class takes as well."""
-    base = next(each for each in cls.__mro__[1:] if "__init__" in vars(each))
-    taken = _arguments(base)
-    ours = {} if base.__module__.startswith("airflow.") else taken
+    bases = [next(each for each in base.__mro__ if "__init__" in vars(each)) for base in cls.__bases__]
+    taken = dict(pair for base in reversed(bases) for pair in _arguments(base).items())
+    ours = {} if bases[0].__module__.startswith("airflow.") else dict(pair for base in bases for pair in _arguments(base).items())
 
     def __init__(self: Any, **kwargs: Any) -> None:  # noqa: N807 - it becomes that method
         given = {name: kwargs.pop(name, field.default) for name, field in fields.items()}

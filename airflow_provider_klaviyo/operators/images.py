@@ -11,10 +11,11 @@ from urllib.parse import unquote
 from airflow_provider_klaviyo.api import images
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoInDoubt
 from airflow_provider_klaviyo.api.filters import all_of, equals, starts_with
+from airflow_provider_klaviyo.api.pages import in_large_pages
 from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Personal
 from airflow_provider_klaviyo.operators.files import open_file
-from airflow_provider_klaviyo.operators.listing import GettingOperator, ListingOperator, in_large_pages
+from airflow_provider_klaviyo.operators.listing import GettingOperator, ListingOperator
 from airflow_provider_klaviyo.operators.making import CreatingOperator
 
 if TYPE_CHECKING:

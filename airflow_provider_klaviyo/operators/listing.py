@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_klaviyo.api import limits
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.jsonapi import Listing, Reading
+from airflow_provider_klaviyo.api.pages import in_large_pages
 from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import KlaviyoOperator, Personal
 
@@ -140,20 +140,6 @@ class IdsOperator(ListingOperator):
     def result(self, answer: Any) -> Any:
         """Return ids, or items."""
         return answer if self.return_objects else [each["id"] for each in answer]
-
-
-def in_large_pages(request: Request[Json], items: int | None = None) -> Request[Json]:
-    """
-    Ask for the largest pages that are of use, where nobody said otherwise and Klaviyo lets one choose.
-
-    :param request: The request for the first page.
-    :param items: How many items are wanted; all, where left out.
-    """
-    operation = limits.find(request.method, request.path)
-    if operation is None or operation.max_page_size is None or "page[size]" in request.params:
-        return request
-    size = operation.max_page_size if items is None else max(1, min(operation.max_page_size, items))
-    return replace(request, params={**request.params, "page[size]": size})
 
 
 def with_included(page: Json) -> Json:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_klaviyo.api import lists
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError
 from airflow_provider_klaviyo.api.filters import equals
+from airflow_provider_klaviyo.api.pages import in_large_pages
 from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator
-from airflow_provider_klaviyo.operators.listing import GettingOperator, IdsOperator, ListingOperator, in_large_pages
+from airflow_provider_klaviyo.operators.listing import GettingOperator, IdsOperator, ListingOperator
 from airflow_provider_klaviyo.operators.making import CreatingOperator, DeletingOperator, only
 from airflow_provider_klaviyo.operators.portions import portions
 

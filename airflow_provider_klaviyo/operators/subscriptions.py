@@ -10,7 +10,6 @@ from airflow_provider_klaviyo.api import subscriptions
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.jobs import Job, Kind
 from airflow_provider_klaviyo.api.request import Json, Request
-from airflow_provider_klaviyo.operators import standing
 from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Personal, in_doubt
 from airflow_provider_klaviyo.operators.jobs import JobOperator
 from airflow_provider_klaviyo.operators.portions import PortionsOperator, portions
@@ -105,15 +104,19 @@ class KlaviyoSubscribeProfilesOperator(ConsentOperator):
 
     def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:
         """Read everybody back: it is done where all are subscribed now."""
-        rows = standing.people(request)
+        from airflow_provider_klaviyo.loading import standing
+
+        rows = _people(request)
         there = standing.found(klaviyo, rows, self.list_id)
         return _decided(self, request, journal, [standing.subscribed(row, there) for row in rows])
 
     def _respect(self, klaviyo: Session, requests: Sequence[Request[Json]]) -> None:
         """Refuse to subscribe who has said no since."""
+        from airflow_provider_klaviyo.loading import standing
+
         refused = 0
         for request in requests:
-            rows = standing.people(request)
+            rows = _people(request)
             there = standing.found(klaviyo, rows)
             refused += sum(standing.refused_since(row, there, self.list_id) for row in rows)
         if refused:
@@ -170,7 +173,9 @@ class KlaviyoUnsubscribeProfilesOperator(ConsentOperator):
 
     def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:
         """Look whether all have left the list; all of them were in it."""
-        rows = standing.people(request)
+        from airflow_provider_klaviyo.loading import standing
+
+        rows = _people(request)
         members = standing.found(klaviyo, rows, self.list_id)
         return _decided(self, request, journal, [_email(row) not in members for row in rows])
 
@@ -215,7 +220,9 @@ class KlaviyoUnsubscribeProfilesOperator(ConsentOperator):
 
     def _looked(self, klaviyo: Session, list_id: str, some: Request[Json]) -> tuple[list[int], list[int]]:
         """Return the positions of those who are in the list, and of those who are not and have not left it before."""
-        rows = standing.people(some)
+        from airflow_provider_klaviyo.loading import standing
+
+        rows = _people(some)
         members = standing.found(klaviyo, rows, list_id)
         others = [at for at, row in enumerate(rows) if _email(row) not in members]
         there = standing.found(klaviyo, [rows[at] for at in others])
@@ -286,12 +293,17 @@ class KlaviyoUnsuppressProfilesOperator(SuppressionOperator):
     portion = staticmethod(subscriptions.unsuppress)
 
 
+def _people(request: Request[Any]) -> list[Json]:
+    """Return the people of a request, as resources."""
+    return request.json["data"]["attributes"]["profiles"]["data"] if request.json else []
+
+
 def _email(row: Json) -> str:
     return str(row["attributes"]["email"]).lower()
 
 
 def _emails(request: Request[Any], positions: Sequence[int]) -> list[str]:
-    rows = standing.people(request)
+    rows = _people(request)
     return [_email(rows[at]) for at in positions]
 
 

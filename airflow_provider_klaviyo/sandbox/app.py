@@ -33,7 +33,7 @@ def create_app(state: klaviyo.KlaviyoState, faults: Faults, reset: Callable[[], 
     app.include_router(klaviyo.create(state))
     app.include_router(_controls(state, faults, reset))
     app.include_router(shopify)
-    return CountMiddleware(FaultMiddleware(app, faults), state.requests)
+    return CountMiddleware(FaultMiddleware(app, faults, state.meanwhile), state.requests)
 
 
 class CountMiddleware:

@@ -8,15 +8,18 @@ import json
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 Drop = Literal["before", "after"]
 TOO_MANY = 429
+IMPOSSIBLE = 422
+Meanwhile = Mapping[str, Any] | Callable[[], object]
 
 
 @dataclass
@@ -37,6 +40,9 @@ class Fault:
     :param delay_after: Wait so many seconds after it is done, before the answer.
     :param drop: Close the connection without an answer, before or after the request is carried out.
     :param truncate: Carry it out, send this share of the answer's body, and close the connection.
+    :param meanwhile: What others do to the Klaviyo account just before the request is carried out, such as
+        ``{"unsubscribe": "sarah@example.com"}``; a test in the same process may give a function. Where it cannot happen, the answer is 422.
+    :raises TypeError: Nothing of that name happens, or it takes other arguments.
     """
 
     method: str = ""
@@ -52,11 +58,16 @@ class Fault:
     delay_after: float = 0.0
     drop: Drop | None = None
     truncate: float | None = None
+    meanwhile: Meanwhile | None = None
     hits: int = field(default=0, init=False)
     _until: float | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         re.compile(self.path)
+        if isinstance(self.meanwhile, Mapping):
+            from airflow_provider_klaviyo.sandbox.klaviyo import meanwhile
+
+            meanwhile.check(self.meanwhile)
 
     def takes(self, method: str, path: str) -> bool:
         """Tell whether it hits a request, and count that it does."""
@@ -89,6 +100,8 @@ class Fault:
     def describe(self) -> dict[str, Any]:
         """Return it as JSON, with what is left of it."""
         shown = {each.name: getattr(self, each.name) for each in fields(self) if each.name[0] != "_"}
+        if callable(self.meanwhile):
+            shown["meanwhile"] = repr(self.meanwhile)
         return {**shown, "spent": self.spent}
 
 
@@ -140,10 +153,11 @@ class FaultMiddleware:
 
     :param app: The application.
     :param faults: The faults to come.
+    :param happen: Lets others do to the account what a fault says.
     """
 
-    def __init__(self, app: ASGIApp, faults: Faults) -> None:
-        self.app, self.faults = app, faults
+    def __init__(self, app: ASGIApp, faults: Faults, happen: Callable[[Mapping[str, Any]], None]) -> None:
+        self.app, self.faults, self.happen = app, faults, happen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or do not."""
@@ -155,6 +169,9 @@ class FaultMiddleware:
             return
         body = await _whole(receive)
         await asyncio.sleep(fault.delay)
+        if why := await self._meanwhile(fault):
+            await _deliver(scope, receive, send, _impossible(why), None)
+            return
         if fault.drop == "before":
             await _cut(scope, receive)
             return
@@ -168,6 +185,17 @@ class FaultMiddleware:
         if fault.status is not None:
             answer = _stand_in(fault)
         await _deliver(scope, receive, send, answer, fault.truncate)
+
+    async def _meanwhile(self, fault: Fault) -> str:
+        """Let happen what was to; return why it cannot."""
+        try:
+            if callable(fault.meanwhile):
+                await run_in_threadpool(fault.meanwhile)
+            elif fault.meanwhile:
+                await run_in_threadpool(self.happen, fault.meanwhile)
+        except KeyError as error:
+            return f"What was to happen meanwhile cannot: {error.args[0]}"
+        return ""
 
 
 class Recorded:
@@ -203,6 +231,13 @@ def _stand_in(fault: Fault) -> Recorded:
             document = errors(status, "error", [Problem("A server error occurred.", "/data/")])
     text = json.dumps(document).encode()
     return Recorded(status, {**kind, "content-length": str(len(text)), **headers}, text)
+
+
+def _impossible(why: str) -> Recorded:
+    from airflow_provider_klaviyo.sandbox.klaviyo.problems import Problem, errors
+
+    text = json.dumps(errors(IMPOSSIBLE, "impossible", [Problem(why, "/data/")])).encode()
+    return Recorded(IMPOSSIBLE, {"content-type": "application/vnd.api+json", "content-length": str(len(text))}, text)
 
 
 async def _deliver(scope: Scope, receive: Receive, send: Send, answer: Recorded, truncate: float | None) -> None:

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -15,19 +15,24 @@ from uuid import uuid4
 
 from airflow.sdk import conf
 
-from airflow_provider_klaviyo.api.errors import KlaviyoInDoubt
-from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoInDoubt
+from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Plain
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_klaviyo.api.request import Json
-    from airflow_provider_klaviyo.loading import LoadReport, Plan, Row, Skip
+    from airflow_provider_klaviyo.loading import LoadReport, Plan, Reject, Row, Skip
     from airflow_provider_klaviyo.loading.load import Load
+    from airflow_provider_klaviyo.loading.plan import AuditTrail
     from airflow_provider_klaviyo.session import Session
+    from airflow_provider_klaviyo.transfers.results import ResultsTable
 
 log = logging.getLogger(__name__)
 
+Mappings = Sequence[Any] | Mapping[str, Any] | str
+"""A mapping in any of its forms; :func:`airflow_provider_klaviyo.loading.mapping.mappings_of` reads it."""
+KindName = Literal["profiles", "events", "consent", "members"]
 REPORT = "report"
 """Key of the XCom with the load's report; it is there also when the load has failed by its plan."""
 
@@ -69,7 +74,17 @@ class KlaviyoLoadOperator(KlaviyoOperator):
 
     :param on_invalid: What a bad optional field does: ``drop_field`` leaves it out and counts it, ``reject_row`` rejects its row.
     :param default_region: ISO 3166 country whose national phone numbers are understood, such as ``US``.
+    :param mapping: How the source's columns become fields: a list of :class:`~airflow_provider_klaviyo.loading.mapping.FieldMapping`, or
+        of objects with ``origin_field``, ``destination_field`` and ``convert_function``, also as ``{"mapped_fields": [...]}``. Without one,
+        columns are fields by their names, such as ``email`` or ``properties.plan``.
+    :param key_field: The column that names a row in the rejects file; its position by default.
     :param allowed_rejects: How many rejected rows the load may have without failing: a count, or a share below 1.
+    :param retry_rejects: The rejects file of an earlier load: only the rows it names as rejected or unknown are loaded, by ``key_field``.
+    :param verify: Whether Klaviyo is asked for each row afterwards: ``loaded`` is then what it shows.
+    :param chunk_size: Rows a request at most; Klaviyo's own maximum by default, which is fastest.
+    :param chunk_waiting_time: Seconds between two requests. The account's limits are kept without it.
+    :param results_table: Table beside the source for the rows that were not loaded, as in the rejects file; it is made where it is missing.
+    :param results_conn_id: The Airflow connection of its database; for loads from SQL the source's by default.
     :param staging_path: Folder for the batches until Klaviyo has confirmed them, as an object storage URL that every worker
         reaches; by default ``[klaviyo] staging_path`` of Airflow's configuration.
     :param rejects_path: File for the rows that were not loaded, JSON lines; each run replaces it, unless ``{{ run_id }}`` is part
@@ -80,11 +95,21 @@ class KlaviyoLoadOperator(KlaviyoOperator):
     :param deferrable: Whether to wait in the triggerer, without a worker slot.
     """
 
-    kind: ClassVar[Literal["profiles", "events"]]
+    kind: ClassVar[KindName]
+    sparse: ClassVar[bool] = False
+    """Whether a row may lack a column that the mapping names."""
 
     on_invalid: Literal["drop_field", "reject_row"] = "drop_field"
     default_region: str | None = None
+    mapping: Plain[Mappings | None] = None
+    key_field: str | None = None
     allowed_rejects: float = 0
+    retry_rejects: str | None = None
+    verify: bool = False
+    chunk_size: int | None = None
+    chunk_waiting_time: float = 0
+    results_table: str | None = None
+    results_conn_id: str | None = None
     staging_path: str | None = None
     rejects_path: str | None = None
     preview: bool = False
@@ -93,7 +118,7 @@ class KlaviyoLoadOperator(KlaviyoOperator):
     deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
 
     @abstractmethod
-    def rows(self, context: Context, journal: Journal) -> Iterable[Row | Skip | Mapping[str, Any]]:
+    def rows(self, context: Context, journal: Journal) -> Iterable[Row | Skip | Reject | Mapping[str, Any]]:
         """
         Return the rows, to be read once.
 
@@ -126,7 +151,9 @@ class KlaviyoLoadOperator(KlaviyoOperator):
 
         journal = Journal(context)
         if self.preview:
-            report = preview(self.rows(context, journal), self._plan(context))
+            rows = self.rows(context, journal)  # may defer, before Klaviyo is asked for anything
+            with self.hook.session() as klaviyo:
+                report = preview(rows, self._plan(context), klaviyo)
             journal.close()
             return report.as_json()
         if (run := journal.get("run")) is None:
@@ -139,6 +166,8 @@ class KlaviyoLoadOperator(KlaviyoOperator):
             journal.close()  # a person has been told: clearing the task is their word to begin anew
             raise
         context["ti"].xcom_push(key=REPORT, value=report.as_json())
+        if results := self._results():
+            results.write(lines_of(report), self._names(context), report.load_id)
         journal.close()
         return report.check(load.plan).as_json()
 
@@ -147,19 +176,22 @@ class KlaviyoLoadOperator(KlaviyoOperator):
         with self.hook.session() as klaviyo:
             try:
                 if rows is not None:
+                    if results := self._results():
+                        results.prepare()
                     load.stage(rows, klaviyo)
                 load.submit(klaviyo)
-                self._settle(load, klaviyo, journal)
+                while load.pending():
+                    self._settle(load, klaviyo, journal)
+                    load.submit(klaviyo)
+                load.verify(klaviyo)
                 return load.finish(klaviyo)
             finally:
                 load.pause(klaviyo)
 
     def _settle(self, load: Load, klaviyo: Session, journal: Journal) -> None:
-        from airflow_provider_klaviyo.loading.settle import look
-
         pauses = growing(self.poll_interval)
         waiting = load.pending()
-        rounds = look(klaviyo, waiting)
+        rounds = load.looks(klaviyo)
         while waiting:
             load.settle(klaviyo, next(rounds))
             if not (waiting := load.pending()):
@@ -174,15 +206,32 @@ class KlaviyoLoadOperator(KlaviyoOperator):
                     " Nothing is lost: clear this task, and it goes on waiting for them."
                 )
             if self.deferrable:
-                self._defer(list(waiting), deadline)
+                kind = load.job_kind(next(iter(waiting.values())))
+                self._defer(kind, [job for job, batch in waiting.items() if load.job_kind(batch) == kind], deadline)
             time.sleep(next(pauses))
 
-    def _defer(self, job_ids: list[str], deadline: float) -> None:
-        from airflow_provider_klaviyo.loading.settle import JOBS
+    def _results(self) -> ResultsTable | None:
+        """Return the table for rows that were not loaded."""
+        if not self.results_table:
+            return None
+        from airflow_provider_klaviyo.transfers.results import ResultsTable
+        from airflow_provider_klaviyo.transfers.sql import database
+
+        conn_id = self.results_conn_id or getattr(self, "sql_conn_id", None)
+        if not conn_id:
+            raise KlaviyoConfigError(f"{self.task_id}: results_table needs results_conn_id, the connection of its database.")
+        return ResultsTable(database(conn_id), self.results_table)
+
+    def _names(self, context: Context) -> dict[str, Any]:
+        """Return what a load is known by in Airflow."""
+        instance = context["ti"]
+        return {"dag_id": self.dag_id, "task_id": self.task_id, "run_id": instance.run_id}
+
+    def _defer(self, kind: Any, job_ids: list[str], deadline: float) -> None:
         from airflow_provider_klaviyo.triggers.jobs import KlaviyoJobTrigger
 
         trigger = KlaviyoJobTrigger(
-            kind=JOBS,
+            kind=kind,
             job_ids=job_ids,
             klaviyo_conn_id=self.klaviyo_conn_id,
             interval=self.poll_interval,
@@ -191,23 +240,44 @@ class KlaviyoLoadOperator(KlaviyoOperator):
         self.defer(trigger=trigger, method_name="resume", timeout=trigger.patience)
 
     def _plan(self, context: Context) -> Plan:
-        from airflow.sdk import ObjectStoragePath
-
         from airflow_provider_klaviyo.loading import Plan
 
         return Plan(
             kind=self.kind,
             staging_path=folder("staging_path", self.staging_path),
-            rejects_path=ObjectStoragePath(self.rejects_path) if self.rejects_path else None,
+            rejects_path=file(self.rejects_path),
+            mapping=self.mapping,
+            sparse=self.sparse,
+            key_field=self.key_field,
             on_invalid=self.on_invalid,
             default_region=self.default_region,
             allowed_rejects=self.allowed_rejects,
+            retry_rejects=file(self.retry_rejects),
+            verify=self.verify,
+            settle_seconds=conf.getfloat("klaviyo", "settle_seconds", fallback=30.0),
             poll_interval=self.poll_interval,
+            max_batch_items=self.chunk_size,
+            chunk_waiting_time=self.chunk_waiting_time,
             **self.plan_fields(context),
         )
 
 
-def folder(option: Literal["staging_path", "state_path"], given: str | None = None) -> ObjectStoragePath:
+def file(given: str | None) -> ObjectStoragePath | None:
+    """Return a file as object storage knows it."""
+    from airflow.sdk import ObjectStoragePath
+
+    return ObjectStoragePath(given) if given else None
+
+
+def lines_of(report: LoadReport) -> Iterable[Json]:
+    """Return the lines of a report's rejects file."""
+    from airflow_provider_klaviyo.loading.rejects import lines_in
+
+    path = file(report.rejects_path)
+    return lines_in(path) if path else ()
+
+
+def folder(option: Literal["staging_path", "state_path", "audit_path"], given: str | None = None) -> ObjectStoragePath:
     """
     Return a folder: the one that is given, else that of Airflow's configuration, else one below Airflow's home.
 
@@ -230,6 +300,22 @@ def folder(option: Literal["staging_path", "state_path"], given: str | None = No
             executor,
         )
     return ObjectStoragePath(f"file://{home}")
+
+
+def audit_trail(given: str | None, who: Mapping[str, str], *, identities: bool) -> AuditTrail:
+    """
+    Return where changes of consent are written down.
+
+    :param given: The folder that the operator was given.
+    :param who: Who makes the changes.
+    :param identities: Whether the identifiers themselves stand there.
+    """
+    from airflow_provider_klaviyo.loading.plan import AuditTrail
+
+    key = conf.get("klaviyo", "audit_key", fallback="")
+    if not key and not identities:
+        log.warning("[klaviyo] audit_key is not set: the audit trail names people by the keys of their rows alone.")
+    return AuditTrail(folder=folder("audit_path", given), who=dict(who), key=key.encode() or None, identities=identities)
 
 
 def growing(longest: float) -> Iterator[float]:

@@ -6,13 +6,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.operators.base import Journal
 from airflow_provider_klaviyo.shopify.mapping import DEFAULT_METRICS, Mapped, Metric, OrderValue, Unmapped, events, profile
 from airflow_provider_klaviyo.shopify.queries import OVERLAP, BulkQuery, Window, customers, orders
-from airflow_provider_klaviyo.transfers.base import KlaviyoLoadOperator, folder
+from airflow_provider_klaviyo.transfers.base import KlaviyoLoadOperator
+from airflow_provider_klaviyo.transfers.kinds import EventsLoad, ProfilesLoad
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_klaviyo.shopify.bulk import BulkOperation
 
 
-class ShopifyToKlaviyoOperator(KlaviyoLoadOperator):
+class ShopifySource(KlaviyoLoadOperator):
     """
     Load what changed in a shop, read by one of Shopify's bulk operations.
 
@@ -88,19 +89,13 @@ class ShopifyToKlaviyoOperator(KlaviyoLoadOperator):
                         yield Row(each.key, each.data) if isinstance(each, Mapped) else Skip(each.key, each.code, each.reason)
 
 
-class ShopifyToKlaviyoProfilesOperator(ShopifyToKlaviyoOperator):
+class ShopifyToKlaviyoProfilesOperator(ShopifySource, ProfilesLoad):
     """
     Load a shop's customers as profiles.
 
     Customers with neither a usable e-mail address nor a phone number in E.164 form are skipped and counted. Consent does not
     travel with a profile, and being in a list is none.
-
-    :param list_id: List the profiles are added to.
     """
-
-    kind: ClassVar[Literal["profiles", "events"]] = "profiles"
-
-    list_id: str | None = None
 
     def query(self, window: Window) -> BulkQuery:
         """Ask for the customers that changed."""
@@ -110,12 +105,8 @@ class ShopifyToKlaviyoProfilesOperator(ShopifyToKlaviyoOperator):
         """Map a customer."""
         yield profile(node)
 
-    def plan_fields(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - the same for every run
-        """Add the list."""
-        return {"list_id": self.list_id}
 
-
-class ShopifyToKlaviyoEventsOperator(ShopifyToKlaviyoOperator):
+class ShopifyToKlaviyoEventsOperator(ShopifySource, EventsLoad):
     """
     Load a shop's orders as events.
 
@@ -128,19 +119,13 @@ class ShopifyToKlaviyoEventsOperator(ShopifyToKlaviyoOperator):
     :param shop_prefix: Stands before each ``unique_id``, where several shops feed one Klaviyo account.
     :param backfill_after: Events older than this are recorded without starting flows; the length of the run's data interval is
         added, where that is what is loaded. ``None``: all start flows.
-    :param state_path: Folder for the ids of sent events, as an object storage URL that every worker reaches; by default
-        ``[klaviyo] state_path`` of Airflow's configuration.
-    :param resend: Send events again that an earlier load sent; Klaviyo keeps the first.
+    :param unique_id_scope: An order's id is given once in a ``metric``, whoever the customer is by then.
     """
-
-    kind: ClassVar[Literal["profiles", "events"]] = "events"
 
     metrics: Sequence[Metric] = DEFAULT_METRICS
     order_value: OrderValue = "total"
     shop_prefix: str | None = None
-    backfill_after: timedelta | None = timedelta(hours=24)
-    state_path: str | None = None
-    resend: bool = False
+    unique_id_scope: Literal["profile", "metric"] = "metric"
 
     def query(self, window: Window) -> BulkQuery:
         """Ask for the orders that changed, with their lines."""
@@ -151,13 +136,9 @@ class ShopifyToKlaviyoEventsOperator(ShopifyToKlaviyoOperator):
         return events(node, metrics=self.metrics, value=self.order_value, shop_prefix=self.shop_prefix)
 
     def plan_fields(self, context: Context) -> dict[str, Any]:
-        """Add what only events have; an order's id is given once, whoever the customer is by then."""
+        """Add the length of the interval to the age of what starts flows."""
         window = self.window(context)
         # A daily run reads orders that were a day old when it was due: their flows are to start all the same.
         due = window.end - window.start if self.start is None and window.start and window.end else timedelta()
-        return {
-            "backfill_after": None if self.backfill_after is None else self.backfill_after + due,
-            "state_path": folder("state_path", self.state_path),
-            "resend": self.resend,
-            "unique_id_scope": "metric",
-        }
+        after = None if self.backfill_after is None else self.backfill_after + due
+        return {**super().plan_fields(context), "backfill_after": after}

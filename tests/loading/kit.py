@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_klaviyo.loading import Fate, LoadReport, Plan, Row
 from airflow_provider_klaviyo.loading import load as load_rows
+from airflow_provider_klaviyo.loading.checks import Check
 from airflow_provider_klaviyo.pacing import Pacer
 from airflow_provider_klaviyo.sandbox.klaviyo.imports import settle
 from airflow_provider_klaviyo.session import Session, open_session
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from airflow_provider_klaviyo.loading.journal import Store
-    from airflow_provider_klaviyo.loading.staging import Source
+    from airflow_provider_klaviyo.loading.kinds import Kind
+    from airflow_provider_klaviyo.loading.prepare import Source
     from airflow_provider_klaviyo.sandbox.server import SandboxServer
 
 BULK = r"/api/(profile-bulk-import|event-bulk-create)-jobs$"
@@ -139,6 +141,13 @@ def happenings(count: int, *, start: int = 0, metric: str = "Placed Order", **fi
 def plan(kind: str, folder: Path, **fields: Any) -> Plan:
     """Make a plan that asks for jobs without a pause."""
     return Plan(**{"kind": kind, "staging_path": folder / "stage", "poll_interval": 0.0, **fields})
+
+
+def checked(kind: Kind, row: Any, check: Check | None = None) -> Json:
+    """Return the one thing that a row says, checked."""
+    (said,) = kind.rows(row, check or Check())
+    assert isinstance(said, tuple)
+    return said[1]
 
 
 def held(sandbox: SandboxServer) -> Json:

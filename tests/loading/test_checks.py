@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.loading.checks import Check, Invalid, OnInvalid
-from airflow_provider_klaviyo.loading.kinds import Events, Profiles, bulk, kind_of, pack, unpack
+from airflow_provider_klaviyo.loading.kinds import Events, Profiles, kind_of
 from airflow_provider_klaviyo.loading.plan import Plan
 from airflow_provider_klaviyo.sandbox.klaviyo import checks as klaviyo
 from airflow_provider_klaviyo.sandbox.klaviyo import event_checks
+from tests.loading.kit import checked as sent
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 NAN = float("nan")
@@ -302,7 +303,7 @@ def test_the_id_of_an_event_without_one_hangs_on_what_happened_and_on_nothing_el
     }
 
     def unique(**changed: Any) -> str:
-        return str(EVENTS.check({**event, **changed}, Check(now=NOW))["unique_id"])
+        return str(sent(EVENTS, {**event, **changed}, Check(now=NOW))["unique_id"])
 
     same = unique()
     assert unique(time=datetime(2026, 11, 1, 10, tzinfo=UTC), properties={"b": 2, "a": 1}) == same
@@ -363,7 +364,7 @@ RULES = st.sampled_from(["drop_field", "reject_row"])
 def test_klaviyo_finds_nothing_wrong_with_a_profile_that_leaves(row: Any, rule: OnInvalid) -> None:
     assert isinstance(PROFILES, Profiles)
     try:
-        written = PROFILES.item(PROFILES.check(row, Check(rule, now=NOW)))
+        written = PROFILES.item(sent(PROFILES, row, Check(rule, now=NOW)))
     except Invalid:
         return
     problems: list[Any] = []
@@ -376,7 +377,7 @@ def test_klaviyo_finds_nothing_wrong_with_a_profile_that_leaves(row: Any, rule: 
 def test_klaviyo_finds_nothing_wrong_with_an_event_that_leaves(row: Any, rule: OnInvalid) -> None:
     assert isinstance(EVENTS, Events)
     try:
-        ready = EVENTS.check(row, Check(rule, now=NOW))
+        ready = sent(EVENTS, row, Check(rule, now=NOW))
         written = EVENTS.item(ready)
     except Invalid:
         return
@@ -386,14 +387,15 @@ def test_klaviyo_finds_nothing_wrong_with_an_event_that_leaves(row: Any, rule: O
     event_checks.event(attributes["events"]["data"][0]["attributes"], "", problems, NOW)
     assert problems == []
     assert len(EVENTS.identity(ready)) == 8
-    again = EVENTS.check(row, Check(rule, now=NOW))
+    again = sent(EVENTS, row, Check(rule, now=NOW))
     assert (again, EVENTS.identity(again)) == (ready, EVENTS.identity(ready))
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=3), st.text(), max_size=2), max_size=3))
 def test_a_body_can_be_read_back_row_by_row(properties: list[dict[str, str]]) -> None:
-    rows = [PROFILES.check({"id": str(at), "properties": each}, Check()) for at, each in enumerate(properties)]
+    rows = [sent(PROFILES, {"id": str(at), "properties": each}, Check()) for at, each in enumerate(properties)]
     items = [PROFILES.item(row) for row in rows]
-    body = bulk(PROFILES, pack(PROFILES, items)).body
+    lane = PROFILES.lanes["bulk"]
+    body = lane.request(lane.pack(items)).body
     assert body is not None
-    assert [json.dumps(each) for each in unpack(PROFILES, body)] == [json.dumps(json.loads(item)) for item in items]
+    assert [json.dumps(each) for each in lane.unpack(body)] == [json.dumps(json.loads(item)) for item in items]

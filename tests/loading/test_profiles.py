@@ -257,7 +257,7 @@ def test_an_identifier_that_is_somebody_elses_is_a_rows_result(klaviyo: SandboxS
     rows = [{"email": "other@example.com", "phone_number": "+14155552671"}, *(row.data for row in people(3))]
     load(klaviyo, [{"email": "other@example.com"}], plan("profiles", tmp_path))
     report = load(klaviyo, rows, plan("profiles", tmp_path, allowed_rejects=1))
-    assert (report.loaded, report.rejected, report.reasons) == (3, 1, {"rejected: duplicate_profile": 1})
+    assert (report.loaded, report.rejected, report.reasons) == (3, 1, {"rejected: identity_conflict": 1})
 
 
 @pytest.mark.parametrize("end", ["cancelled", "expired", "short"])

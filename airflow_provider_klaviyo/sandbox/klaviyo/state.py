@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal
@@ -158,7 +158,7 @@ class KlaviyoState:
         Let Klaviyo find that an address takes no e-mail.
 
         :param email: The person's address.
-        :param reason: ``HARD_BOUNCE``, ``INVALID_EMAIL`` or ``SPAM_COMPLAINT``.
+        :param reason: ``HARD_BOUNCE``, ``INVALID_EMAIL`` or ``SPAM_COMPLAINT``; ``USER_SUPPRESSED`` where a colleague says so.
         :raises KeyError: Nobody has it.
         """
         with self._meanwhile():
@@ -176,6 +176,18 @@ class KlaviyoState:
         with self._meanwhile():
             consent.confirm(self, identifier)
 
+    def meanwhile(self, deeds: Mapping[str, Any]) -> None:
+        """
+        Let others do something, as ``{"leave_list": [list_id, "sarah@example.com"]}``; a fault does it just before a request.
+
+        :param deeds: What, by the names in :data:`~airflow_provider_klaviyo.sandbox.klaviyo.meanwhile.DEEDS`.
+        :raises TypeError: Nothing of that name happens, or it takes other arguments.
+        :raises KeyError: Nobody has the address, or there is no such list.
+        """
+        from airflow_provider_klaviyo.sandbox.klaviyo import meanwhile
+
+        meanwhile.carry_out(self, deeds)
+
     @contextmanager
     def _meanwhile(self) -> Iterator[None]:
         """Let people do something, after what Klaviyo accepted before."""
@@ -190,7 +202,7 @@ class KlaviyoState:
         """Return the id of the profile of an address, which changes now."""
         changed = self.db.execute("UPDATE profiles SET updated = ? WHERE email = ? RETURNING id", (self.now(), email.lower())).fetchone()
         if changed is None:
-            raise KeyError(email)
+            raise KeyError(f"nobody has the address {email}")
         return str(changed[0])
 
     def counts(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_klaviyo.operators import standing
+from airflow_provider_klaviyo.loading import standing
 
 ROW: dict[str, Any] = {
     "type": "profile",

@@ -16,13 +16,16 @@ from hypothesis import strategies as st
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.loading import Fate, FieldMapping, Plan, Row, Skip, preview
+from airflow_provider_klaviyo.loading.batches import Packer
 from airflow_provider_klaviyo.loading.checks import Check
-from airflow_provider_klaviyo.loading.kinds import frame, kind_of, unpack
+from airflow_provider_klaviyo.loading.history import History
+from airflow_provider_klaviyo.loading.kinds import Kind, kind_of
+from airflow_provider_klaviyo.loading.prepare import Preparation
 from airflow_provider_klaviyo.loading.rows import Outcome
 from airflow_provider_klaviyo.loading.seen import Seen, seen
 from airflow_provider_klaviyo.loading.stage import Manifest, Stage
-from airflow_provider_klaviyo.loading.staging import prepare, stage_rows
-from tests.loading.kit import happenings, people, plan
+from airflow_provider_klaviyo.sandbox.server import SandboxServer
+from tests.loading.kit import checked, happenings, people, plan, session
 
 SIZES = st.lists(st.integers(0, 40), max_size=30)
 
@@ -33,9 +36,14 @@ def staged(rows: Any, made: Plan, known: Seen | None = None) -> tuple[Manifest, 
     stage.create()
     with seen() as fresh:
         kind, manifest = kind_of(made, check.now), Manifest()
-        stage_rows(prepare(rows, made, kind, check, known or fresh), made, kind, stage, manifest)
+        preparation = Preparation(made, kind, check, History(made, ""), known or fresh)
+        Packer(made, kind, stage, manifest).pack(preparation.items(rows))
     manifest.dropped = check.dropped
     return manifest, stage
+
+
+def overhead_of(kind: Kind) -> int:
+    return sum(map(len, kind.lanes["bulk"].frame))
 
 
 def bodies(stage: Stage, manifest: Manifest) -> list[bytes]:
@@ -48,7 +56,7 @@ def test_batches_keep_both_limits_and_none_is_smaller_than_it_must_be(sizes: lis
     with tempfile.TemporaryDirectory() as folder:
         made = plan(kind, Path(folder))
         at = kind_of(made, Check().now)
-        overhead = sum(map(len, frame(at)))
+        overhead = overhead_of(at)
         rows: list[Any]
         if kind == "profiles":
             rows = [Row(str(n), {"id": str(n), "title": "x" * size}) for n, size in enumerate(sizes)]
@@ -57,7 +65,7 @@ def test_batches_keep_both_limits_and_none_is_smaller_than_it_must_be(sizes: lis
             rows = [Row(str(n), happenings(1, start=n)[0].data | {"unique_id": f"{n}" + "x" * size}) for n, size in enumerate(sizes)]
         made = plan(kind, Path(folder), max_batch_items=items, max_batch_bytes=overhead + room)
         manifest, stage = staged(rows, made)
-        written = {row.key: len(at.item(at.check(row.data, Check()))) for row in rows}
+        written = {row.key: len(at.item(checked(at, row.data))) for row in rows}
         fitting = [key for key, size in written.items() if size <= room]
         keys = [stage.keys(name) for name in manifest.batches]
         assert [key for batch in keys for key in batch] == fitting
@@ -67,7 +75,7 @@ def test_batches_keep_both_limits_and_none_is_smaller_than_it_must_be(sizes: lis
         for batch, body, name in zip(keys, bodies(stage, manifest), manifest.batches, strict=True):
             assert len(batch) <= items
             assert len(body) == overhead + sum(written[key] for key in batch) + len(batch) - 1 <= made.max_batch_bytes
-            assert len(stage.identities(name)) == len(unpack(at, stage.body(name))) == len(batch)
+            assert len(stage.identities(name)) == len(at.lanes["bulk"].unpack(stage.body(name))) == len(batch)
         for batch, following in pairwise(keys):
             grown = overhead + sum(written[key] for key in (*batch, following[0])) + len(batch)
             assert len(batch) == items or grown > made.max_batch_bytes
@@ -76,7 +84,7 @@ def test_batches_keep_both_limits_and_none_is_smaller_than_it_must_be(sizes: lis
 def test_a_request_may_be_full_to_the_byte(tmp_path: Path) -> None:
     row, made = Row("a", {"id": "1"}), plan("profiles", tmp_path)
     kind = kind_of(made, Check().now)
-    exact = sum(map(len, frame(kind))) + len(kind.item({"id": "1"}))
+    exact = overhead_of(kind) + len(kind.item({"id": "1"}))
     assert staged([row], plan("profiles", tmp_path, max_batch_bytes=exact))[0].batches == {"bulk-000001": 1}
     assert staged([row], plan("profiles", tmp_path, max_batch_bytes=exact - 1))[0].reasons == {"rejected: too_large": 1}
 
@@ -166,17 +174,20 @@ def test_old_events_start_no_flows(tmp_path: Path) -> None:
     for after, expected in ((plan("events", tmp_path).backfill_after, [None, True]), (None, [None, None])):
         made = plan("events", tmp_path, backfill_after=after)
         _, stage = staged(rows, made)
-        items = unpack(kind_of(made, now), stage.body("bulk-000001"))
+        items = kind_of(made, now).lanes["bulk"].unpack(stage.body("bulk-000001"))
         assert [item["attributes"]["events"]["data"][0]["attributes"].get("backfill") for item in items] == expected
 
 
-def test_a_preview_counts_shows_five_and_touches_nothing(tmp_path: Path) -> None:
+def test_a_preview_counts_shows_five_and_touches_nothing(klaviyo: SandboxServer, tmp_path: Path) -> None:
     rows: list[Row | Skip] = [*people(7), *people(1), Row("bad", {"email": "bad"}), Skip("s", "test", "")]
-    report = preview(iter(rows), plan("profiles", tmp_path, state_path=tmp_path / "state", rejects_path=tmp_path / "rejects"))
+    made = plan("profiles", tmp_path, state_path=tmp_path / "state", rejects_path=tmp_path / "rejects")
+    with session(klaviyo) as api:
+        report = preview(iter(rows), made, api)
     assert (report.read, report.duplicate, report.rejected, report.skipped, report.loaded) == (10, 1, 1, 1, 0)
     assert report.accounted
     assert [each["attributes"]["email"] for each in report.payloads] == [f"p{at:05d}@example.com" for at in range(5)]
     assert list(tmp_path.iterdir()) == []
+    assert not [each for each in klaviyo.klaviyo.requests if not each.startswith("GET ")]
 
 
 @pytest.mark.parametrize(

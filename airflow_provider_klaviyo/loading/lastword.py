@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Of several words that a load has about one person and channel, find the one that holds.
+
+It is found before any is sent. Klaviyo carries requests out some minutes after it has accepted them, and in no known order: a yes and
+a no that were both sent could end either way.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_klaviyo.loading.consent import identity
+from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome
+from airflow_provider_klaviyo.loading.said import NOES, Action
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+AT_ONCE = 1_000
+OVERRULED_BY = {
+    Action.SUBSCRIBE: (Action.UNSUBSCRIBE, Action.SUPPRESS),
+    Action.UNSUBSCRIBE: (Action.SUBSCRIBE,),
+    Action.SUPPRESS: (Action.SUBSCRIBE, Action.UNSUPPRESS),
+    Action.UNSUPPRESS: (Action.SUPPRESS,),
+}
+"""Which words a word cannot stand beside. To be unsubscribed and to be suppressed are two things, and one does not take the other back."""
+REASONS = {
+    "duplicate": (Fate.DUPLICATE, "another row of this load says the same of the same person and channel, and is as late or later"),
+    "contradicted": (
+        Fate.SKIPPED,
+        "another row of this load says the opposite of the same person and channel; the later word is sent, and where no date tells, the no",
+    ),
+}
+
+
+def rank(word: Mapping[str, Any]) -> int:
+    """
+    Return how late a word is.
+
+    A no without a date is later than all others, a yes without one earlier than all. Of two at the same time the no is later.
+    """
+    no = word["action"] in NOES
+    if "consented_at" not in word:
+        return 2**63 - 1 if no else 0
+    return (datetime.fromisoformat(word["consented_at"]) - EPOCH) // MICROSECOND * 2 + no
+
+
+def overruled(said: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
+    """
+    Return which words about one person and channel do not hold, and why in a word.
+
+    :param said: All of them, by their place.
+    """
+    latest: dict[Action, int] = {}
+    for at, word in said.items():
+        action = Action(word["action"])
+        if action not in latest or rank(word) > rank(said[latest[action]]):
+            latest[action] = at
+    lost = {at: "duplicate" for at in said if at not in latest.values()}
+    for action, at in latest.items():
+        if any(rank(said[latest[other]]) > rank(said[at]) for other in OVERRULED_BY[action] if other in latest):
+            lost[at] = "contradicted"
+    return lost
+
+
+def last_words(said: Iterable[tuple[str, Json] | Outcome]) -> Iterator[tuple[str, Json] | Outcome]:
+    """
+    Yield the words that hold, and for each other one what became of it.
+
+    All are read before the first word is yielded; they lie in a temporary file meanwhile, not in memory.
+
+    :param said: Words with the keys of their rows. Rows that have ended go through.
+    """
+    with _database() as database:
+        words: list[tuple[str, int, str]] = []
+        for each in said:
+            if isinstance(each, Outcome):
+                yield each
+                continue
+            key, word = each
+            words.append((key, _name(word), json.dumps(word)))
+            if len(words) == AT_ONCE:
+                _keep(database, words)
+        _keep(database, words)
+        _judge(database)
+        for key, word, code in database.execute("SELECT key, word, code FROM words LEFT JOIN lost USING (at) ORDER BY at"):
+            if code is None:
+                yield key, json.loads(word)
+            else:
+                fate, reason = REASONS[code]
+                yield Outcome(key, fate, "dedupe", code, reason)
+
+
+@contextmanager
+def _database() -> Iterator[sqlite3.Connection]:
+    with (
+        tempfile.TemporaryDirectory(prefix="klaviyo-words-") as folder,
+        closing(sqlite3.connect(Path(folder) / "words.db", isolation_level=None)) as database,
+    ):
+        database.execute("PRAGMA journal_mode = OFF")
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute("PRAGMA cache_size = -8000")
+        database.execute("BEGIN")  # never committed: it goes with the load
+        database.execute("CREATE TABLE words (at INTEGER PRIMARY KEY, key TEXT, name INTEGER, word TEXT)")
+        database.execute("CREATE TABLE lost (at INTEGER PRIMARY KEY, code TEXT)")
+        yield database
+
+
+def _keep(database: sqlite3.Connection, words: list[tuple[str, int, str]]) -> None:
+    database.executemany("INSERT INTO words (key, name, word) VALUES (?, ?, ?)", words)
+    words.clear()
+
+
+def _judge(database: sqlite3.Connection) -> None:
+    """Write down which words do not hold."""
+    database.execute("CREATE INDEX names ON words (name)")
+    several = "SELECT name, at, word FROM words WHERE name IN (SELECT name FROM words GROUP BY name HAVING count(*) > 1) ORDER BY name, at"
+    for _, named in groupby(database.execute(several), key=lambda row: row[0]):
+        people: dict[tuple[str, str], dict[int, Json]] = {}  # two people may share the short name
+        for _, at, word in named:
+            read = json.loads(word)
+            people.setdefault(identity(read), {})[at] = read
+        for said in people.values():
+            database.executemany("INSERT INTO lost VALUES (?, ?)", overruled(said).items())
+
+
+def _name(word: Mapping[str, Any]) -> int:
+    return int.from_bytes(blake2b("\x00".join(identity(word)).encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)

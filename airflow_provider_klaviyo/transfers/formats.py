@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the formats of files share: how one is told by its name and its first bytes, and what makes a file unreadable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError
+
+FileFormat = Literal["auto", "jsonl", "csv", "parquet"]
+
+SUFFIXES: dict[str, FileFormat] = {
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "json": "jsonl",
+    "csv": "csv",
+    "tsv": "csv",
+    "tab": "csv",
+    "parquet": "parquet",
+    "pq": "parquet",
+}
+GZIP = b"\x1f\x8b"
+FOREIGN = {
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook",
+    b"\x28\xb5\x2f\xfd": "compressed with Zstandard",
+    b"\xfd7zXZ\x00": "compressed with xz",
+    b"BZh91AY&SY": "compressed with bzip2",
+    b"PAR1": "a Parquet file",
+    b"Obj\x01": "an Avro file",
+    b"ORC": "an ORC file",
+}
+"""First bytes of files that are no text, and what they are."""
+LONGEST_MAGIC = max(map(len, FOREIGN))
+
+
+class KlaviyoFileError(KlaviyoError):
+    """
+    A file is incomplete or damaged, or it changed while it was read. Nothing of the load has been sent.
+
+    It is no permanent error: whoever writes the file may not be done, and the next try reads it from its beginning.
+    """
+
+    permanent = False
+
+
+def format_of(name: str, given: FileFormat) -> FileFormat:
+    """
+    Return how a file is written.
+
+    :param name: Its name, which tells it where nothing else does: ``part-0001.jsonl.gz``.
+    :param given: What the user says, or ``auto``.
+    :raises KlaviyoConfigError: Neither says it.
+    """
+    if given != "auto":
+        return given
+    parts = name.lower().removesuffix(".gz").rsplit(".", 1)
+    if parts[-1] in SUFFIXES and len(parts) > 1:
+        return SUFFIXES[parts[-1]]
+    message = f"The name of {name} does not tell its format: say file_format, or narrow source_path to the files meant."
+    raise KlaviyoConfigError(message)
+
+
+def tabbed(name: str) -> bool:
+    """Say whether a file's name tells that tabs stand between its cells."""
+    return name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
+
+
+def refuse_foreign(head: bytes, name: str) -> None:
+    """
+    Refuse what is no text, by its first bytes.
+
+    :raises KlaviyoConfigError: It says what the file is.
+    """
+    for magic, what in FOREIGN.items():
+        if head.startswith(magic):
+            advice = (
+                "say file_format='parquet'" if magic == b"PAR1" else "what can be read are JSON Lines and CSV, plain or gzip, and Parquet"
+            )
+            message = f"{name} is {what}: {advice}."
+            raise KlaviyoConfigError(message)
+
+
+def checked(columns: Sequence[str], name: str, lacking: Collection[str]) -> None:
+    """
+    See to it that rows can be read by their columns' names.
+
+    :param columns: The names.
+    :param name: What the file is called.
+    :param lacking: Those it should have, and has not.
+    :raises KlaviyoConfigError: Two are equal, or one is lacking.
+    """
+    if twice := sorted({each for each in columns if columns.count(each) > 1}):
+        raise KlaviyoConfigError(f"{name}: several columns are called {', '.join(map(repr, twice))}: each needs a name of its own.")
+    if lacking:
+        raise KlaviyoConfigError(
+            f"{name} has no column {', '.join(map(repr, sorted(lacking)))}, which the mapping or key_field names; it has {', '.join(columns)}."
+        )

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load the rows of files into Klaviyo: JSON Lines, CSV and Parquet, on a disk or in an object store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from airflow_provider_klaviyo.operators.base import Journal
+from airflow_provider_klaviyo.transfers.base import KlaviyoLoadOperator
+from airflow_provider_klaviyo.transfers.formats import FileFormat
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_klaviyo.loading.rows import Reject, Row
+
+
+class ObjectStorageSource(KlaviyoLoadOperator):
+    """
+    Load the rows of files.
+
+    The files are read once, in the order of their names; a next try that finds their rows staged does not read them again. A row that
+    is broken is rejected with its file and line. A file that is cut off, damaged or changed while it is read fails the task before
+    anything is sent, and the next try reads it anew. Without ``mapping``, the names of columns are Klaviyo's fields: ``email``,
+    ``properties.plan``.
+
+    :param source_path: A file, a folder (its files, not those of the folders in it), or a pattern, as an object storage URL:
+        ``s3://bucket/exports/{{ ds }}/part-*.jsonl.gz``. Files whose names begin with ``_`` or ``.`` are left out.
+    :param source_conn_id: The Airflow connection to the store, where it is not part of the path (``s3://aws_default@bucket/...``).
+    :param file_format: ``jsonl``, ``csv`` or ``parquet``; ``auto`` goes by each file's name. Whether one is gzip is seen in it.
+    :param encoding: Of the text in JSON Lines and CSV, by Python's name, such as ``cp1252``.
+    :param delimiter: Between the cells of CSV files; by default a comma, and a tab in ``.tsv``.
+    :param allow_missing: Whether it is well that no file is there: the export of an hour in which nothing happened.
+    """
+
+    sparse: ClassVar[bool] = True
+    """Lines of JSON may lack columns; of a file with a header the reader sees to it that it has them."""
+
+    source_path: str
+    source_conn_id: str | None = None
+    file_format: FileFormat = "auto"
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    allow_missing: bool = False
+
+    def rows(self, context: Context, journal: Journal) -> Iterator[Row | Reject]:  # noqa: ARG002 - the files are its fields'
+        """
+        Return the files' rows, as a stream.
+
+        :raises KlaviyoConfigError: No file is there, or one cannot be read as it is.
+        """
+        from airflow_provider_klaviyo.transfers.files import rows_in
+
+        return rows_in(
+            self.source_path,
+            conn_id=self.source_conn_id,
+            file_format=self.file_format,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            key_field=self.key_field,
+            required=self._required(),
+            allow_missing=self.allow_missing,
+        )
+
+    def _required(self) -> set[str]:
+        """Return the columns that the mapping and ``key_field`` name."""
+        from airflow_provider_klaviyo.loading.mapping import mappings_of
+
+        named = {each.origin_field for each in mappings_of(self.mapping)} if self.mapping else set()
+        return {*named, *([self.key_field] if self.key_field else [])}

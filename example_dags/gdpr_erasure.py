@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Carry out what people may ask by law: delete their data in Klaviyo, every night, at most so many.
+
+Needs two Airflow connections: ``warehouse``, your database, and ``klaviyo_default`` with the scopes ``profiles:read``,
+``profiles:write`` and ``data-privacy:write``.
+
+The table ``erasure_requests`` has a row for each request: ``id``, ``email``, ``asked_at``, and ``done_at``, which is empty until Klaviyo
+has accepted the deletion. Between the tasks go Klaviyo's ids of the profiles; addresses stay in the database. A deletion cannot be taken
+back: that is why a night's requests have a limit.
+"""
+
+from __future__ import annotations
+
+# [START gdpr_erasure]
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.sdk import DAG, BaseHook, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_klaviyo.api import filters, profiles
+from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
+from airflow_provider_klaviyo.operators.privacy import KlaviyoDeleteProfileDataOperator
+
+MOST = 50
+"""Fifty people in a night is a busy night; five thousand is a mistake in a table."""
+
+with DAG(
+    dag_id="gdpr_erasure",
+    schedule="0 1 * * *",
+    start_date=datetime(2026, 11, 20, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=2)},
+    tags=["klaviyo", "privacy"],
+) as dag:
+
+    @task(multiple_outputs=True)
+    def open_requests() -> dict[str, list[Any]]:
+        """Return the ids of open requests, and Klaviyo's ids of the people; who is not in Klaviyo has nothing there to delete."""
+        hook = BaseHook.get_connection("warehouse").get_hook()
+        rows = hook.get_records("SELECT id, email FROM erasure_requests WHERE done_at IS NULL ORDER BY id")
+        if len(rows) > MOST:
+            raise AirflowFailException(f"{len(rows)} erasure requests are open and MOST is {MOST}: look at them before anybody is deleted.")
+        people = set()
+        with KlaviyoHook().session() as klaviyo:
+            for _, email in rows:
+                asked = profiles.list_(filter=filters.equals("email", email.strip()), fields={"profile": ["created"]})
+                people.update(each["id"] for each in klaviyo.walk(asked))
+        return {"requests": [row[0] for row in rows], "people": sorted(people)}
+
+    found = open_requests()
+
+    # A task for each person. Asked twice, Klaviyo does the same: a night that breaks off is made up for by the next.
+    erase = KlaviyoDeleteProfileDataOperator.partial(task_id="erase", must_exist=False).expand(profile_id=found["people"])
+
+    # Once all are accepted; where one has failed, all stay open.
+    done = SQLExecuteQueryOperator(
+        task_id="done",
+        conn_id="warehouse",
+        sql="""
+            UPDATE erasure_requests SET done_at = CURRENT_TIMESTAMP
+            WHERE id IN (NULL{% for id in ti.xcom_pull('open_requests', key='requests') %}, {{ id | int }}{% endfor %})
+        """,
+    )
+
+    erase >> done
+# [END gdpr_erasure]

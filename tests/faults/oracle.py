@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What has to hold at the end of a load, whatever befell it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_provider_klaviyo.loading import LoadReport
+from tests.faults.driver import LAX, World, world
+from tests.faults.subjects import Held
+from tests.loading.kit import Clock, accounted, rejects
+
+if TYPE_CHECKING:
+    from airflow_provider_klaviyo.sandbox.server import SandboxServer
+    from tests.faults.scenario import Scenario
+
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """
+    What a load leaves that nothing befell.
+
+    :param report: Its report.
+    :param held: What Klaviyo holds then.
+    :param again: What it holds after the task was cleared and ran once more.
+    :param refused: The rows that were rejected, by key.
+    :param steps: What its worker did.
+    """
+
+    report: LoadReport
+    held: Held
+    again: Held
+    refused: frozenset[str]
+    steps: tuple[str, ...]
+
+
+_undisturbed: dict[Scenario, Undisturbed] = {}
+
+
+def undisturbed(sandbox: SandboxServer, scenario: Scenario, folder: Path, clock: Clock) -> Undisturbed:
+    """Run a load without anything that befalls it, on an account of its own; the same one is run once."""
+    calm = scenario.undisturbed()
+    if calm not in _undisturbed:
+        with world(sandbox, calm, folder, clock) as made:
+            made.run()
+            assert made.report is not None
+            accounted(made.report)
+            assert len(made.ends) == 1, made.ends
+            refused = keys(made.report, "rejected")
+            held, steps = made.holdings(), tuple(made.steps)
+            made.again()
+            _undisturbed[calm] = Undisturbed(made.report, held, made.holdings(), refused, steps)
+    return _undisturbed[calm]
+
+
+def check(sandbox: SandboxServer, scenario: Scenario, folder: Path, clock: Clock) -> World:
+    """
+    Run a scenario and hold its end against the undisturbed one.
+
+    :return: The world as it was left, for tests that want more of it.
+    """
+    calm = undisturbed(sandbox, scenario, folder, clock)
+    with world(sandbox, scenario, folder, clock) as made:
+        made.run()
+        assert made.report is not None
+        said = f"{scenario}\nended {made.ends}\nwith {made.report}\nundisturbed {calm.report}"
+        accounted(made.report)
+        check_fates(made, calm, said)
+        check_holdings(made, calm, said)
+        again = made.again()
+        assert made.holdings() == calm.again, f"cleared after its end, it leaves something else\n{said}"
+        assert again.read == calm.report.read, said
+        assert made.subject.repeated(made) == [], f"sent twice\n{said}"
+    return made
+
+
+def keys(report: LoadReport, fate: str) -> frozenset[str]:
+    """Return the keys of the rows with a fate."""
+    return frozenset(line["key"] for line in rejects(report) if line["fate"] == fate and line["key"])
+
+
+def fates(report: LoadReport, *, anew: bool) -> Mapping[str, int]:
+    """
+    Return the counts.
+
+    :param anew: Whether the source was staged more than once: what an earlier staging has sent is unchanged then, its repetition, too.
+    """
+    counts = {name: getattr(report, name) for name in ("read", "loaded", "accepted", "rejected", "duplicate", "unchanged", "skipped", "unknown")}
+    if anew:
+        counts["accepted"] += counts.pop("unchanged") + counts.pop("duplicate")
+    return counts
+
+
+def check_fates(made: World, calm: Undisturbed, said: str) -> None:
+    """Check that every row ended as it would have, and that those that did not say why and have failed the task."""
+    report, scenario = made.report, made.scenario
+    assert report is not None
+    assert made.failed == (report.unknown > 0 or report.rejected > LAX * report.read), f"the task's end does not fit its report\n{said}"
+    for line in rejects(report):
+        assert line["code"], said
+        assert line["reason"], said
+    assert (report.read, report.skipped) == (calm.report.read, calm.report.skipped), said
+    if not scenario.lied_to:
+        assert keys(report, "rejected") <= calm.refused, f"a sound row is rejected\n{said}"
+    if not scenario.undecidable:
+        assert report.unknown == calm.report.unknown, f"a fate that could be known is not\n{said}"
+    if not scenario.undecidable and not scenario.lied_to:
+        anew = made.staged > 1
+        assert fates(report, anew=anew) == fates(calm.report, anew=anew), said
+
+
+def check_holdings(made: World, calm: Undisturbed, said: str) -> None:
+    """Check that Klaviyo holds what it would have, but for rows that are reported as not loaded."""
+    report = made.report
+    assert report is not None
+    held = made.holdings()
+    unsure = keys(report, "unknown") | (keys(report, "rejected") - calm.refused)
+    nameless = sum(line["fate"] == "unknown" and not line["key"] for line in rejects(report))
+    missing = [key for key, what in calm.held.items() if held.get(key) != what and key not in unsure]
+    assert len(missing) <= nameless, f"missing {missing}\n{said}"
+    assert held.keys() <= calm.held.keys(), f"nobody should hold {held.keys() - calm.held.keys()}\n{said}"

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Whatever befalls a load, Klaviyo holds in the end what an undisturbed one leaves, and what nobody can know is said.
+
+A failure prints its scenario, which is a value: put it into ``KNOWN`` to have it again. ``FAULTS_SEED`` and ``FAULTS_RUNS`` make other runs.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from tests.faults.conftest import Bench
+from tests.faults.scenario import JobEnd, Kill, Scenario
+from tests.faults.subjects import SUBJECTS
+from tests.faults.troubles import TROUBLES, Trouble
+from tests.faults.worker import Death
+
+SEED = int(os.environ.get("FAULTS_SEED", "4"))
+RUNS = int(os.environ.get("FAULTS_RUNS", "200"))
+STEPS = [(kind, step) for kind, subject in SUBJECTS.items() for step in subject.steps]
+DEATHS: tuple[Death, ...] = ("before", "after", "torn", "overtaken")
+KNOWN: tuple[Scenario, ...] = ()
+"""Scenarios that failed once."""
+WORLDS = {
+    "profiles": Scenario(kind="profiles", rows=32, batch=5, listed=True, unwelcome=(8,), conflicts=(3, 17)),
+    "events": Scenario(kind="events", rows=32, batch=5, unwelcome=(8,), foreign=5, known=2, reading="refuse"),
+}
+"""A load of each kind that takes every step it can: refused batches, jobs with errors, rows sent before."""
+
+
+def with_(scenario: Scenario, **changes: Any) -> Scenario:
+    from dataclasses import replace
+
+    return replace(scenario, **changes)
+
+
+@pytest.mark.parametrize("scenario", KNOWN, ids=str)
+def test_what_failed_once(bench: Bench, scenario: Scenario) -> None:
+    bench.check(scenario)
+
+
+@pytest.mark.parametrize("what", TROUBLES)
+@pytest.mark.parametrize(("kind", "step"), STEPS)
+def test_every_trouble_at_every_step(bench: Bench, kind: str, step: str, what: str) -> None:
+    for skip, times in ((0, 1), (1, 2)):
+        bench.check(with_(WORLDS[kind], troubles=(Trouble(step, what, skip, times),)))
+
+
+@pytest.mark.parametrize("how", ["after", "torn", "overtaken"])
+@pytest.mark.parametrize("kind", SUBJECTS)
+def test_the_end_of_a_worker_at_every_step(bench: Bench, kind: str, how: Death) -> None:
+    """Before a step is after the one before."""
+    small = with_(WORLDS[kind], rows=12, foreign=3)
+    for at, step in enumerate(bench.calm(small).steps, 1):
+        if how != "torn" or step.startswith("write"):
+            bench.check(with_(small, kills=(Kill(at, how),)))
+
+
+def places(rows: int) -> st.SearchStrategy[tuple[int, ...]]:
+    return st.lists(st.integers(0, rows - 1), max_size=2, unique=True).map(tuple)
+
+
+@st.composite
+def scenarios(draw: st.DrawFn, kind: str) -> Scenario:
+    """Draw a load, its world, and what befalls it."""
+    rows = draw(st.integers(5, 40))
+    profiles = kind == "profiles"
+    troubles = st.builds(
+        Trouble, st.sampled_from(sorted(SUBJECTS[kind].steps)), st.sampled_from(sorted(TROUBLES)), st.integers(0, 6), st.integers(1, 7)
+    )
+    ends = st.builds(JobEnd, st.sampled_from(("complete", "complete", "cancelled")), places(4))
+    return Scenario(
+        kind=kind,
+        rows=rows,
+        batch=draw(st.integers(4, 8)),
+        in_flight=draw(st.sampled_from((1, 3))),
+        listed=profiles and draw(st.booleans()),
+        ledger=draw(st.booleans()),
+        reading=draw(st.sampled_from(("drop", "refuse"))),
+        pointers=draw(st.sampled_from(("all", "first", "none"))),
+        plain=draw(st.booleans()) if profiles else False,
+        unwelcome=draw(places(rows)),
+        conflicts=draw(places(rows)) if profiles else (),
+        foreign=0 if profiles else draw(st.integers(0, 6)),
+        known=0 if profiles else draw(st.integers(0, 6)),
+        job_seconds=draw(st.sampled_from((0.0, 20.0))) if profiles else 0.0,
+        crowd=draw(st.sampled_from((0, 120))) if profiles else 0,
+        jobs=tuple(draw(st.lists(ends, max_size=2))) if profiles else (),
+        troubles=tuple(draw(st.lists(troubles, max_size=3))),
+        kills=tuple(draw(st.lists(st.builds(Kill, st.integers(1, 100), st.sampled_from(DEATHS)), max_size=3))),
+        lost=draw(st.sampled_from((False, False, False, True))),
+    )
+
+
+@pytest.mark.parametrize("kind", SUBJECTS)
+def test_whatever_befalls_a_load(bench: Bench, kind: str) -> None:
+    @seed(SEED)
+    @settings(
+        max_examples=RUNS // len(SUBJECTS),
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+    @given(scenarios(kind))
+    def run(scenario: Scenario) -> None:
+        bench.check(scenario)
+
+    run()

@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+An order table as shops have them: 541,909 lines with the faults of a well-known retail data set, and worse ones.
+
+Its like are the exact duplicates, cancellations with negative quantities, lines without a customer, missing descriptions, prices of
+nothing, and corrections of a debt. Whoever makes a line also says what must become of it, from how it was made and not by checking it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, Literal, NamedTuple
+
+LINES = 541_909
+CUSTOMERS, SHARING, PRODUCTS = 4_372, 50, 3_000
+ANONYMOUS, CANCELLED, ADJUSTED, GUESTS, CALLERS, SHARED = 135_080, 9_288, 3, 9_000, 4_000, 2_000
+FREE, NAMELESS = 2_515 / LINES, 1_454 / ANONYMOUS
+COPIES, CORRECTED, SHIPPED_TO_ANOTHER, TWO_NAMES = 5_268, 700, 60, 6
+FIRST_DAY = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
+
+Database = Literal["postgres", "sqlite"]
+Change = Callable[["Line", Random], Mapping[str, Any]]
+
+
+class Line(NamedTuple):
+    """A line of an order, as the table has it. Numbers with a fraction are texts here, which every database reads."""
+
+    line_no: int
+    line_id: str | None
+    invoice_no: str
+    stock_code: str
+    description: str | None
+    quantity: int
+    unit_price: str
+    amount: str
+    invoice_date: str | None
+    customer_id: str | None
+    email: str | None
+    phone: str | None
+    country: str | None
+    options: str | None
+    delivered_at: str | None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """
+    What is wrong with some lines.
+
+    :param lines: How many of all have it.
+    :param change: The columns that are different.
+    :param code: Of the rejection; the line is accepted without one.
+    :param dropped: The optional field that is left out of an accepted line, and why.
+    :param dropped_in: The same, where it hangs on the database.
+    """
+
+    lines: int
+    change: Change
+    code: str = ""
+    dropped: str = ""
+    dropped_in: Mapping[Database, str] = field(default_factory=dict)
+
+
+def one_of(column: str, *values: str | None) -> Change:
+    """Return a change of a column to any of the values."""
+    return lambda _, chance: {column: chance.choice(values)}
+
+
+def unknown_but_by(column: str, *values: str) -> Change:
+    """Return a change to somebody who is known by one column alone."""
+    return lambda _, chance: {"customer_id": None, "email": None, "phone": None, column: chance.choice(values)}
+
+
+BAD_EMAILS = (
+    *("sarah.example.com", "sarah@@example.com", "sarah jones@example.com", "sarah@", "@example.com", "sarah@localhost"),
+    *("sarah@example..com", ".sarah@example.com", "Sarah <sarah@example.com>", "a@example.com;b@example.com", "mailto:sarah@example.com"),
+    *("n/a", "sarah@example.com.", f"{'s' * 65}@example.com", f"sarah@{'example.' * 40}com"),
+)
+BAD_PHONES = ("12", "n/a", "00000000000", "07400 12", "+44 0", "123456789012345678", "call me", "+")
+DEEP: Any = "bottom"
+for _ in range(12):
+    DEEP = {"in": DEEP}
+
+FAULTS = {
+    "a guest's e-mail address is malformed": Fault(1_200, unknown_but_by("email", *BAD_EMAILS), "no_identifier", "profile.email: bad_email"),
+    "a caller's number is none": Fault(
+        300, unknown_but_by("phone", *BAD_PHONES), "no_identifier", "profile.phone_number: bad_phone"
+    ),
+    "no date": Fault(900, one_of("invoice_date", None, "", "  "), "bad_time"),
+    "no date that is one": Fault(
+        900, one_of("invoice_date", "01/12/2010 08:26", "2010-02-30T10:00:00+00:00", "0000-00-00", "yesterday", "1291191960"), "bad_time"
+    ),
+    "no time zone": Fault(2_000, one_of("invoice_date", "2010-12-01 08:26:00", "2011-03-27T01:30:00", "2011-06-30"), "naive_time"),
+    "the beginning of time": Fault(
+        420,
+        one_of("invoice_date", "1970-01-01T00:00:00+00:00", "1899-12-30T00:00:00Z", "0001-01-01T00:00:00+05:00"),
+        "time_out_of_range",
+    ),
+    "the end of time": Fault(
+        350, one_of("invoice_date", "2099-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00", "2911-06-30T10:00:00+01:00"), "time_out_of_range"
+    ),
+    "an id without end": Fault(120, lambda line, _: {"line_id": f"{line.line_id}-{'9' * 255}"}, "unique_id_too_long"),
+    "broken JSON": Fault(
+        600, one_of("options", '{"gift": true', "{'gift': true}", "gift", '{"gift": tru}', "", '{"n": ' + "9" * 5_000 + "}"), "unconvertible"
+    ),
+    "a malformed e-mail address": Fault(800, one_of("email", *BAD_EMAILS), dropped="profile.email: bad_email"),
+    "no number to call": Fault(700, one_of("phone", *BAD_PHONES), dropped="profile.phone_number: bad_phone"),
+    "an amount that is no number": Fault(
+        300, one_of("amount", "NaN"), dropped_in={"postgres": "value: not_a_number", "sqlite": "value: bad_value"}
+    ),
+    "an amount beyond all numbers": Fault(50, one_of("amount", "1E400", "-1E400"), dropped="value: not_a_number"),
+    "an amount beyond all reason": Fault(10, one_of("amount", "10000000000000000000")),
+    "half a character": Fault(90, one_of("options", r'"\ud83d"', r'{"note": "\udc00"}'), dropped="properties.Options: not_unicode"),
+    "a count beyond 64 bits": Fault(60, one_of("options", f'{{"n": {2**70}}}'), dropped="properties.Options: number_too_large"),
+    "JSON that is no JSON": Fault(50, one_of("options", '{"n": NaN}', "[1, -Infinity]"), dropped="properties.Options: not_a_number"),
+    "a well": Fault(40, one_of("options", json.dumps(DEEP)), dropped="properties.Options: too_deep"),
+    "a novel": Fault(3, one_of("description", "ß" * 50_001), dropped="properties.ProductName: text_too_long"),
+    "a delivery in no time zone": Fault(
+        500, one_of("delivered_at", "2011-01-02 10:00:00"), dropped_in={"postgres": "properties.Delivered: naive_time"}
+    ),
+    "no id": Fault(400, one_of("line_id", None, "", "   ")),
+    "options": Fault(9_000, one_of("options", '{"gift": true, "note": "für Zoë 🎁"}', "[]", "null", '"red"', " 3 ")),
+}
+"""Each line has one of them at most, so that what becomes of it is beyond doubt."""
+
+
+@dataclass
+class Tally:
+    """What must become of the lines; it is complete when all have been made."""
+
+    database: Database
+    read: int = 0
+    fates: Counter[str] = field(default_factory=Counter)
+    ended: dict[str, tuple[str, str]] = field(default_factory=dict)
+    dropped: Counter[str] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
+    worth: dict[str, Decimal] = field(default_factory=dict)
+    people: set[str] = field(default_factory=set)
+
+    def accepted(self, line: Line, who: str, fault: Fault | None = None, *, held: bool = True) -> None:
+        """Note a line that Klaviyo takes, and whether it then holds an event more."""
+        metric = "Cancelled Order" if line.invoice_no[0] == "C" else "Ordered Product"
+        self.fates["accepted"] += 1
+        note = self._note(fault) if fault else ""
+        if held:
+            self.held[metric] += 1
+            self.people.add(who)
+            if not note.startswith("value"):
+                self.worth[metric] = self.worth.get(metric, Decimal(0)) + Decimal(line.amount)
+
+    def ends(self, line: Line, fate: str, code: str, fault: Fault | None = None) -> None:
+        """Note a line that is not sent."""
+        self.fates[fate] += 1
+        self.ended[str(line.line_no)] = (fate, code)
+        if fault:
+            self._note(fault)
+
+    def _note(self, fault: Fault) -> str:
+        if note := fault.dropped or fault.dropped_in.get(self.database, ""):
+            self.dropped[note] += 1
+        return note
+
+
+class OrderLines:
+    """
+    The lines, the same at every run.
+
+    :param database: Where they are to be kept: a few values come out of one otherwise than out of another.
+    :param lines: How many; of fewer, the same share has each fault.
+    """
+
+    def __init__(self, database: Database, lines: int = LINES) -> None:
+        self.lines, self.tally = lines, Tally(database)
+        self._chance = Random(536_365)
+        self._catalogue = [self._product(at) for at in range(PRODUCTS)]
+
+    def __iter__(self) -> Iterator[Line]:
+        """Make the lines, once: the tally counts along."""
+        for line in self._numbered():
+            self.tally.read += 1
+            yield line
+
+    def share(self, count: int) -> int:
+        """Return how many lines have what ``count`` of 541,909 have."""
+        return max(1, count * self.lines // LINES)
+
+    def _numbered(self) -> Iterator[Line]:
+        more = {
+            name: self.share(count)
+            for name, count in {
+                "copy": COPIES,
+                "corrected": CORRECTED,
+                "another": SHIPPED_TO_ANOTHER,
+                "two names": TWO_NAMES,
+            }.items()
+        }
+        invoices, regular = self._invoices(self.lines - sum(more.values()))
+        faults, extras = self._places(regular, more)
+        again: list[tuple[str, Line, str, Fault | None]] = []
+        at = number = 0
+        for kind, size in invoices:
+            for line, who in self._invoice(kind, size, at):
+                fault = faults.get(at)
+                made = line._replace(line_no=(number := number + 1), **(fault.change(line, self._chance) if fault else {}))
+                self._tell(made, who, fault)
+                yield made
+                for extra in extras.get(at, ()):
+                    if at % 2:  # at once, or when all has been exported a second time
+                        yield self._extra(extra, made._replace(line_no=(number := number + 1)), who, fault)
+                    else:
+                        again.append((extra, made, who, fault))
+                at += 1
+        for extra, made, who, fault in again:
+            yield self._extra(extra, made._replace(line_no=(number := number + 1)), who, fault)
+
+    def _invoices(self, lines: int) -> tuple[list[tuple[str, int]], list[int]]:
+        """Return the invoices in order, each with its number of lines, and which lines are a known customer's."""
+        counts = {
+            "anonymous": self.share(ANONYMOUS),
+            "cancelled": self.share(CANCELLED),
+            "adjusted": self.share(ADJUSTED),
+            "guest": self.share(GUESTS),
+            "caller": self.share(CALLERS),
+            "shared": self.share(SHARED),
+        }
+        invoices: list[tuple[str, int]] = []
+        for kind, count in {**counts, "regular": lines - sum(counts.values())}.items():
+            left = count
+            while left:
+                size = min(left, 1 if kind == "adjusted" else self._chance.randint(1, 41))
+                invoices.append((kind, size))
+                left -= size
+        self._chance.shuffle(invoices)
+        regular: list[int] = []
+        at = 0
+        for kind, size in invoices:
+            if kind == "regular":
+                regular += range(at, at + size)
+            at += size
+        return invoices, regular
+
+    def _places(self, regular: list[int], more: Mapping[str, int]) -> tuple[dict[int, Fault], dict[int, list[str]]]:
+        """Say which lines have which fault, and which come a second time."""
+        counts = {name: self.share(fault.lines) for name, fault in FAULTS.items()}
+        changed = {name: count for name, count in more.items() if name != "copy"}
+        chosen = iter(self._chance.sample(regular, sum(counts.values()) + sum(changed.values())))
+        faults = {next(chosen): FAULTS[name] for name, count in counts.items() for _ in range(count)}
+        extras = {next(chosen): [name] for name, count in changed.items() for _ in range(count)}
+        for at in self._chance.sample(range(self.lines - sum(more.values())), more["copy"]):
+            extras.setdefault(at, []).append("copy")
+        return faults, extras
+
+    def _invoice(self, kind: str, size: int, at: int) -> Iterator[tuple[Line, str]]:
+        """Make the lines of an invoice, and tell whose they are."""
+        chance, number = self._chance, 536_365 + at
+        who, identity = self._person(kind, number)
+        date = (FIRST_DAY + timedelta(minutes=at)).isoformat()
+        date = date.replace("+00:00", "Z") if number % 3 == 0 else date
+        invoice = f"{ {'cancelled': 'C', 'adjusted': 'A'}.get(kind, '') }{number}"
+        country = chance.choice(("United Kingdom", "United Kingdom", "EIRE", "Österreich", "", None, "Unspecified"))
+        for position in range(size):
+            code, description, cents = self._catalogue[int(chance.random() * PRODUCTS)]
+            quantity = int(chance.random() ** 3 * 80) + 1
+            cents = 0 if chance.random() < FREE else -1_106_206 if kind == "adjusted" else cents
+            sign = "-" if (kind == "cancelled" or cents < 0) and cents else ""
+            total = abs(quantity * cents)
+            line = Line(
+                0,
+                f"{invoice}-{position + 1}",
+                invoice,
+                code,
+                None if kind == "anonymous" and chance.random() < NAMELESS else description,
+                -quantity if kind == "cancelled" else quantity,
+                f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02}",
+                f"{sign}{total // 100}.{total % 100:02}",
+                date,
+                *identity,
+                country,
+                None,
+                None,
+            )
+            yield line, who
+
+    def _person(self, kind: str, number: int) -> tuple[str, tuple[str | None, str | None, str | None]]:
+        """Return who buys: a name of our own, and what the table has for customer, e-mail address and phone number."""
+        chance = self._chance
+        match kind:
+            case "anonymous" | "adjusted":
+                return "", (chance.choice((None, "", "  ")), chance.choice((None, "")), chance.choice((None, " ")))
+            case "guest":
+                return f"guest {number}", (None, self._spelt(f"guest.{number}@example.com"), None)
+            case "caller":
+                return f"caller {number}", ("", None, self._dialled(number % 1_000_000))
+            case "shared":  # two customers, one address
+                customer = int(chance.random() * SHARING)
+                return f"pair {customer // 2}", (str(12_346 + customer), self._spelt(f"pair.{customer // 2}@example.com"), None)
+        customer = SHARING + int(chance.random() * (CUSTOMERS - SHARING))
+        phone = self._dialled(1_000_000 + customer) if customer % 3 == 0 else None
+        return f"customer {customer}", (str(12_346 + customer), self._spelt(f"customer.{customer}@exämple.com"), phone)
+
+    def _spelt(self, address: str) -> str:
+        """Write an address as people do."""
+        match int(self._chance.random() * 5):
+            case 0:
+                return address.upper()
+            case 1:
+                return f"  {address.title()}\t\n"
+        return address
+
+    def _dialled(self, number: int) -> str:
+        """Write one of the United Kingdom's two million mobile numbers from 07400 000000 as people do."""
+        area, rest = 7_400 + number // 1_000_000, f"{number % 1_000_000:06}"
+        return self._chance.choice((f"0{area} {rest}", f"+44{area}{rest}", f"(0{area}) {rest[:3]}-{rest[3:]}", f"0044 {area} {rest} "))
+
+    def _product(self, at: int) -> tuple[str, str, int]:
+        words = ("WHITE HANGING HEART", "CRÈME CAFÉ CUP", "磁器の皿", "TEA  'N' CAKE, \\ 20\" \t TIN", "🎄 GLASS BAUBLE", "Ĳs­emmer\x01", "DOTCOM POSTAGE")
+        return f"{10_000 + at}{'AB'[at % 2] if at % 5 == 0 else ''}", f"{words[at % len(words)]} {at}", self._chance.randint(1, 4_000)
+
+    def _tell(self, line: Line, who: str, fault: Fault | None) -> None:
+        if not who:
+            self.tally.ends(line, "rejected", "no_identifier")
+        elif fault and fault.code:
+            self.tally.ends(line, "rejected", fault.code, fault)
+        else:
+            self.tally.accepted(line, who, fault)
+
+    def _extra(self, kind: str, line: Line, who: str, fault: Fault | None) -> Line:
+        """Make a line of an id that was there before."""
+        match kind:
+            case "copy":
+                if not who or (fault and fault.code):
+                    self._tell(line, who, fault)
+                else:
+                    self.tally.ends(line, "duplicate", "duplicate", fault)
+            case "corrected":
+                line = line._replace(quantity=line.quantity + 1, amount="0.01", description=None)
+                self.tally.ends(line, "duplicate", "duplicate")
+            case "another":
+                line = line._replace(customer_id=None, email=f"another.{line.line_no}@example.com", phone=None)
+                self.tally.accepted(line, f"another {line.line_no}")
+            case "two names":  # Klaviyo finds out that it is the same event, nobody else can
+                line = line._replace(email=None, phone=None)
+                self.tally.accepted(line, who, held=False)
+        return line

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which files a path means, what they are told by, and files that are not whole or not what they were."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem
+
+from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.transfers.files import rows_in
+from airflow_provider_klaviyo.transfers.formats import KlaviyoFileError
+from tests.transfers.files_kit import both, lay, read
+
+ONE, TWO, THREE = ('{"id": 1}\n', '{"id": 2}\n', '{"id": 3}\n')
+
+
+@pytest.fixture
+def bucket() -> Iterator[MemoryFileSystem]:
+    """Hand out an object store: it has no folders but in the names of its keys."""
+    store = MemoryFileSystem(skip_instance_cache=True)
+    attach("memory", conn_id="exports", fs=store)
+    yield store
+    store.store.clear()
+    store.pseudo_dirs[:] = [""]
+
+
+def test_a_folder_means_its_files_by_name_and_not_the_markers_beside_them(tmp_path: Path) -> None:
+    for name, content in {"b.jsonl": TWO, "a.jsonl": ONE, "c.jsonl": THREE, "_SUCCESS": "", ".a.jsonl.crc": "x", "in/d.jsonl": ONE}.items():
+        lay(tmp_path, name, content)
+    for path in (f"file://{tmp_path}", f"file://{tmp_path}/", str(tmp_path)):
+        assert both(path)[0] == {"a.jsonl:1": {"id": 1}, "b.jsonl:1": {"id": 2}, "c.jsonl:1": {"id": 3}}
+
+
+def test_a_pattern_means_what_it_matches_and_rows_are_named_from_where_it_begins(tmp_path: Path) -> None:
+    for name, content in {"2026-11-02/part-0.jsonl": TWO, "2026-11-01/part-1.jsonl": ONE, "2026-10-31/part-0.jsonl": THREE}.items():
+        lay(tmp_path, name, content)
+        lay(tmp_path, f"{name.partition('/')[0]}/_part-9.jsonl", "no rows")
+    assert both(f"file://{tmp_path}/2026-11-*/part-*.jsonl")[0] == {
+        "2026-11-01/part-1.jsonl:1": {"id": 1},
+        "2026-11-02/part-0.jsonl:1": {"id": 2},
+    }
+    assert [row["id"] for row in read(f"file://{tmp_path}/**/part-*.jsonl")] == [3, 1, 2]
+    assert both(f"file://{tmp_path}/2026-11-01/_part-?.jsonl")[1] == {"_part-9.jsonl:1": "not_json"}
+
+
+def test_a_name_that_looks_like_a_pattern_is_the_file_of_that_name(tmp_path: Path) -> None:
+    lay(tmp_path, "a1.jsonl", ONE)
+    lay(tmp_path, "a[1].jsonl", TWO)
+    assert both(f"file://{tmp_path}/a[1].jsonl")[0] == {"a[1].jsonl:1": {"id": 2}}
+
+
+def test_an_object_store_is_read_by_its_connection_wherever_that_stands(bucket: MemoryFileSystem) -> None:
+    bucket.pipe({"/shop/exports/2026/b.jsonl.gz": gzip.compress(TWO.encode()), "/shop/exports/2026/a.jsonl": ONE.encode()})
+    bucket.pipe("/shop/exports/2026/c.csv", b"id\n3\n")
+    for path, conn_id in (("memory://exports@shop/exports/2026", None), ("memory://shop/exports/2026/", "exports")):
+        assert both(path, conn_id=conn_id)[0] == {"a.jsonl:1": {"id": 1}, "b.jsonl.gz:1": {"id": 2}, "c.csv:2": {"id": "3"}}
+    assert read("memory://shop/exports/*/b*", conn_id="exports") == [{"id": 2}]
+    assert read("memory://shop/exports/2026/a.jsonl", conn_id="exports") == [{"id": 1}]
+    with pytest.raises(KlaviyoConfigError, match="its 1 folders"):
+        rows_in("memory://shop/exports", conn_id="exports")
+
+
+@pytest.mark.parametrize("path", ["none.jsonl", "none/", "none-*.jsonl", "*/none.jsonl"])
+def test_no_file_is_an_error_unless_there_may_be_none(tmp_path: Path, path: str) -> None:
+    (tmp_path / "empty").mkdir()
+    for where in (path, "empty"):
+        with pytest.raises(KlaviyoConfigError, match="No file is there: .*allow_missing=True") as failed:
+            rows_in(f"file://{tmp_path}/{where}")
+        assert failed.value.permanent
+        assert list(rows_in(f"file://{tmp_path}/{where}", allow_missing=True)) == []
+
+
+def test_a_folder_of_folders_says_how_to_mean_their_files(tmp_path: Path) -> None:
+    lay(tmp_path, "2026-11-01/a.jsonl", ONE)
+    with pytest.raises(KlaviyoConfigError, match=r"The files in its 1 folders are meant by a pattern"):
+        rows_in(f"file://{tmp_path}")
+
+
+def test_a_name_that_tells_no_format_needs_it_said(tmp_path: Path) -> None:
+    path = lay(tmp_path, "0000_part_00", ONE)
+    with pytest.raises(KlaviyoConfigError, match="The name of 0000_part_00 does not tell its format: say file_format"):
+        rows_in(path)
+    assert read(path, file_format="jsonl") == [{"id": 1}]
+    assert read(lay(tmp_path, "jsonl", ONE), file_format="jsonl") == [{"id": 1}]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "A.JSON", "a.jsonl.gz", "a.JSONL.GZ"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_gzip_is_seen_in_the_file_whatever_it_is_called(tmp_path: Path, name: str, zipped: bool) -> None:
+    assert read(lay(tmp_path, name, ONE + TWO, zipped=zipped)) == [{"id": 1}, {"id": 2}]
+
+
+def test_several_compressed_files_behind_each_other_are_one(tmp_path: Path) -> None:
+    path = lay(tmp_path, "a.jsonl.gz", b"".join(gzip.compress(each.encode()) for each in (ONE, TWO, THREE)))
+    assert read(path) == [{"id": 1}, {"id": 2}, {"id": 3}]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_an_empty_file_has_no_rows_but_an_empty_gzip_is_none(tmp_path: Path, name: str) -> None:
+    assert list(rows_in(lay(tmp_path, name, ""))) == []
+    assert list(rows_in(lay(tmp_path, f"{name}.gz", "", zipped=True))) == []
+    with pytest.raises(KlaviyoFileError, match="has no bytes"):
+        list(rows_in(lay(tmp_path, f"{name}.gz", "")))
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"PK\x03\x04rest", "a ZIP archive or an Excel workbook"),
+        (b"\x28\xb5\x2f\xfdrest", "Zstandard"),
+        (b"PAR1rest", "say file_format='parquet'"),
+    ],
+)
+def test_a_file_that_is_something_else_says_what(tmp_path: Path, content: bytes, what: str) -> None:
+    with pytest.raises(KlaviyoConfigError, match=what):
+        list(rows_in(lay(tmp_path, "a.csv", content)))
+
+
+def many(count: int) -> bytes:
+    return "".join(f"{json.dumps({'id': at, 'noise': os.urandom(40).hex()})}\n" for at in range(count)).encode()
+
+
+def test_a_gzip_that_is_cut_off_fails_and_says_how_far_it_was_read(tmp_path: Path) -> None:
+    whole = gzip.compress(many(30_000))
+    lay(tmp_path, "a.jsonl.gz", many(5), zipped=True)
+    for cut in (len(whole) // 2, len(whole) - 1, len(whole) - 8, 12, 3):
+        lay(tmp_path, "b.jsonl.gz", whole[:cut])
+        had: list[str] = []
+        with pytest.raises(KlaviyoFileError, match=r"b\.jsonl\.gz is cut off or damaged") as failed:
+            had.extend(row.key for row in rows_in(f"file://{tmp_path}"))
+        assert not failed.value.permanent
+        assert f"after {len(had) - 5:,} of its rows. Nothing of this load has been sent; the next try begins anew." in str(failed.value)
+
+
+def test_a_gzip_that_is_damaged_fails(tmp_path: Path) -> None:
+    whole = bytearray(gzip.compress(many(3_000)))
+    for at in (len(whole) // 2, len(whole) - 6, len(whole) - 2):
+        harmed = bytearray(whole)
+        harmed[at] ^= 0xFF
+        with pytest.raises(KlaviyoFileError, match="damaged"):
+            list(rows_in(lay(tmp_path, "a.jsonl.gz", bytes(harmed))))
+
+
+def test_a_file_that_vanishes_or_changes_before_it_is_read_fails(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        lay(tmp_path, f"{name}.jsonl", ONE)
+    rows = rows_in(f"file://{tmp_path}")
+    (tmp_path / "b.jsonl").unlink()
+    assert next(rows).key == "a.jsonl:1"
+    with pytest.raises(KlaviyoFileError, match=r"b\.jsonl was there when the load began, and is no more, after 0 of its rows"):
+        next(rows)
+    lay(tmp_path, "b.jsonl", ONE)
+    rows = rows_in(f"file://{tmp_path}")
+    lay(tmp_path, "b.jsonl", TWO * 2)
+    assert next(rows).key == "a.jsonl:1"
+    with pytest.raises(KlaviyoFileError, match=r"b\.jsonl was changed while the load was reading, after 0 of its rows"):
+        next(rows)
+
+
+def test_a_file_that_changes_while_it_is_read_fails_though_all_rows_came(tmp_path: Path) -> None:
+    path = lay(tmp_path, "a.jsonl", ONE + TWO)
+    rows = rows_in(path)
+    next(rows)
+    with (tmp_path / "a.jsonl").open("a") as file:
+        file.write(THREE)
+    with pytest.raises(KlaviyoFileError, match=r"a\.jsonl was changed while the load was reading, after [23] of its rows"):
+        list(rows)
+
+
+def test_a_key_of_an_object_store_that_is_written_anew_fails(bucket: MemoryFileSystem) -> None:
+    bucket.pipe("/shop/a.jsonl", (ONE + TWO).encode())
+    rows = rows_in("memory://exports@shop/a.jsonl")
+    next(rows)
+    bucket.pipe("/shop/a.jsonl", (TWO + ONE).encode())
+    with pytest.raises(KlaviyoFileError, match="was changed while the load was reading"):
+        list(rows)
+
+
+def test_a_store_that_fails_on_the_way_says_which_file_and_that_nothing_was_sent(bucket: MemoryFileSystem) -> None:
+    bucket.pipe("/shop/a.jsonl", many(50_000))
+    rows = rows_in("memory://exports@shop/a.jsonl")
+    next(rows)
+    bucket.store["/shop/a.jsonl"].read = _refuse  # as a network would
+    with pytest.raises(KlaviyoFileError, match=r"a\.jsonl cannot be read on \(ConnectionResetError\), after [\d,]+ of its rows") as failed:
+        list(rows)
+    assert isinstance(failed.value.__cause__, ConnectionResetError)
+
+
+def _refuse(*_: Any) -> bytes:
+    raise ConnectionResetError("peer 10.0.0.1 hung up")
+
+
+def test_a_row_is_called_by_the_column_that_names_it_else_by_file_and_line(tmp_path: Path) -> None:
+    path = lay(tmp_path, "a.jsonl", '{"id": 7}\n{"other": 1}\n{"id": null}\n{"id": "x"}\n')
+    assert [row.key for row in rows_in(path, key_field="id")] == ["7", "a.jsonl:2", "a.jsonl:3", "x"]
+
+
+def test_a_column_that_no_row_has_is_said_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = lay(tmp_path, "a.jsonl", '{"id": 7}\n{"mail": "x", "address": {"city": "y"}}\n')
+    with caplog.at_level(logging.WARNING):
+        list(rows_in(path, required=["id", "mail", "address.city"]))
+    assert not caplog.records
+    with caplog.at_level(logging.WARNING):
+        list(rows_in(path, required=["id", "email"]))
+    assert caplog.messages == ["None of the 2 rows has 'email': is the mapping right?"]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"encoding": "utf-99"}, "There is no encoding 'utf-99'"),
+        ({"encoding": "base64"}, "There is no encoding 'base64'"),
+        ({"delimiter": ";;"}, "delimiter is one character"),
+        ({"delimiter": '"'}, "delimiter is one character"),
+        ({"delimiter": ""}, "delimiter is one character"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_file_is_read(how: dict[str, Any], message: str) -> None:
+    with pytest.raises(KlaviyoConfigError, match=message):
+        rows_in("file:///nowhere", **how)

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""541,909 messy order lines become events, and each that does not has a reason that a person can act on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_provider_klaviyo.loading import Fate, FieldMapping, LoadReport
+from airflow_provider_klaviyo.loading import load as load_rows
+from airflow_provider_klaviyo.operators.base import Journal
+from airflow_provider_klaviyo.sandbox.server import SandboxServer
+from airflow_provider_klaviyo.transfers.sql_to_klaviyo import SqlToKlaviyoEventsOperator
+from tests.loading.kit import EVENT_JOBS, accounted, rejects, requests, session
+from tests.transfers.messy import BAD_EMAILS, BAD_PHONES, LINES, OrderLines, Tally
+from tests.transfers.warehouse import Warehouse, warehouse
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+
+FEW = 20_000
+TABLE = """
+    CREATE TABLE order_lines (
+        line_no INTEGER PRIMARY KEY, line_id TEXT, invoice_no TEXT, stock_code TEXT, description TEXT, quantity INTEGER, unit_price NUMERIC,
+        amount NUMERIC, invoice_date TEXT, customer_id TEXT, email TEXT, phone TEXT, country TEXT, options TEXT, delivered_at TIMESTAMP
+    )
+"""
+SQL = """
+    SELECT
+        CASE WHEN invoice_no LIKE 'C%' THEN 'Cancelled Order' ELSE 'Ordered Product' END AS metric,
+        'GBP' AS currency, line_no, line_id, invoice_no, stock_code, description, quantity, unit_price, amount, invoice_date, customer_id,
+        email, phone, country, options, delivered_at
+    FROM order_lines
+    WHERE {where}
+    ORDER BY line_no
+"""
+MAPPING = {
+    "metric": FieldMapping("metric", "metric"),
+    "time": FieldMapping("invoice_date", "time"),
+    "email": FieldMapping("email", "profile.email"),
+    "phone": FieldMapping("phone", "profile.phone_number"),
+    "customer": FieldMapping("customer_id", "profile.external_id"),
+    "id": FieldMapping("line_id", "unique_id"),
+    "value": FieldMapping("amount", "value"),
+    "currency": FieldMapping("currency", "value_currency"),
+    "order": FieldMapping("invoice_no", "properties.OrderId"),
+    "sku": FieldMapping("stock_code", "properties.SKU"),
+    "name": FieldMapping("description", "properties.ProductName"),
+    "quantity": FieldMapping("quantity", "properties.Quantity"),
+    "price": FieldMapping("unit_price", "properties.ItemPrice"),
+    "country": FieldMapping("country", "properties.Country"),
+    "options": FieldMapping("options", "properties.Options", json.loads),
+    "delivered": FieldMapping("delivered_at", "properties.Delivered"),
+}
+SECRETS = {*BAD_EMAILS, *(phone for phone in BAD_PHONES if len(phone) > 4), "customer.", "guest.", "@ex", "07400", "07401", "+447400"}
+CODES = {"no_identifier", "bad_time", "naive_time", "time_out_of_range", "unique_id_too_long", "unconvertible", "duplicate"}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def shop(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """Hand out a warehouse with an empty table of order lines."""
+    with warehouse(request.param, tmp_path, monkeypatch) as made:
+        made.run(TABLE)
+        yield made
+
+
+def filled(shop: Warehouse, lines: int) -> Tally:
+    """Fill the table, and return what must become of the lines."""
+    made = OrderLines(shop.database, lines)
+    shop.fill("order_lines", made)
+    assert shop.run("SELECT count(*) FROM order_lines") == [(lines,)]
+    return made.tally
+
+
+def operator(folder: Path, where: str = "1 = 1", **fields: Any) -> SqlToKlaviyoEventsOperator:
+    """Make the load of the order lines."""
+    given = {
+        "task_id": "order_lines",
+        "sql": SQL.format(where=where),
+        "sql_conn_id": "warehouse",
+        "mapping": list(MAPPING.values()),
+        "key_field": "line_no",
+        "default_region": "GB",
+        "allowed_rejects": 0.3,  # a quarter of the lines is nobody's
+        "staging_path": f"file://{folder}/stage",
+        "state_path": f"file://{folder}/state",
+        "rejects_path": f"file://{folder}/rejects.jsonl",
+        "poll_interval": 0.1,
+    }
+    return SqlToKlaviyoEventsOperator(**given | fields)
+
+
+def load(sandbox: SandboxServer, made: SqlToKlaviyoEventsOperator) -> LoadReport:
+    """Run the operator's query and plan by a clock that does not wait for Klaviyo's limits: they would take minutes."""
+    context: Any = {}
+    with session(sandbox) as klaviyo:
+        return accounted(load_rows(klaviyo, made.rows(context, Journal(context)), made._plan(context), sleep=lambda _: None))
+
+
+def became(report: LoadReport) -> dict[str, tuple[str, str]]:
+    """Return the fate and code of each line that was not sent."""
+    return {line["key"]: (line["fate"], line["code"]) for line in rejects(report)}
+
+
+def holds(sandbox: SandboxServer) -> tuple[Counter[str], dict[str, Decimal]]:
+    """Return how many events of each metric Klaviyo holds, and what they are worth, to the cent."""
+    count: Counter[str] = Counter()
+    worth: dict[str, Decimal] = {}
+    ask = "SELECT metrics.name, events.properties FROM events JOIN metrics ON metrics.id = events.metric_id"
+    for metric, properties in sandbox.klaviyo.db.execute(ask):
+        count[metric] += 1
+        if (value := json.loads(properties).get("$value")) is not None:
+            worth[metric] = worth.get(metric, Decimal(0)) + Decimal(repr(value))
+    return count, worth
+
+
+def is_as_told(sandbox: SandboxServer, report: LoadReport, tally: Tally) -> None:
+    """Hold a report, its rejects file and what Klaviyo holds against what the maker of the lines said."""
+    assert report.read == tally.read == sum(tally.fates.values())
+    assert {fate: count for fate in Fate if (count := getattr(report, fate))} == dict(tally.fates)
+    assert report.reasons == Counter(f"{fate}: {code}" for fate, code in tally.ended.values())
+    assert report.dropped == dict(tally.dropped)
+    assert became(report) == tally.ended
+    assert holds(sandbox) == (tally.held, tally.worth)
+    assert sandbox.klaviyo.counts()["profiles"] == len(tally.people)
+
+
+@pytest.mark.slow  # a minute and a half, a half of it the local Klaviyo's
+def test_541_909_messy_lines_become_events_and_the_second_run_sends_nothing(klaviyo: SandboxServer, shop: Warehouse, tmp_path: Path) -> None:
+    tally = filled(shop, LINES)
+    report = load(klaviyo, operator(tmp_path))
+    assert report.read == LINES
+    is_as_told(klaviyo, report, tally)
+    sent = klaviyo.klaviyo.requests.copy()
+    again = load(klaviyo, operator(tmp_path))
+    assert (again.accepted, again.unchanged, again.rejected) == (0, report.accepted + report.duplicate, report.rejected)
+    assert {name for name, count in (klaviyo.klaviyo.requests - sent).items() if count} == {"GET /api/accounts"}
+    assert holds(klaviyo) == (tally.held, tally.worth)
+
+
+@pytest.mark.parametrize("reading", ["drop", "refuse"])
+def test_a_task_accounts_for_every_line_and_the_next_run_for_every_line_again(
+    klaviyo: SandboxServer, shop: Warehouse, run_dag: Callable[..., DagRun], tmp_path: Path, reading: Any
+) -> None:
+    klaviyo.klaviyo.behaviour.reused_unique_id = reading
+    tally = filled(shop, FEW)
+    with DAG("order_lines", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        operator(tmp_path)
+    for accepted in (tally.fates["accepted"], 0):
+        run = run_dag(dag)
+        assert run.state == "success"
+        instance = run.get_task_instance("order_lines")
+        assert instance is not None
+        report = accounted(LoadReport.of(instance.xcom_pull(task_ids="order_lines")))
+        assert report.accepted == accepted
+        assert holds(klaviyo) == (tally.held, tally.worth)
+        if accepted:
+            is_as_told(klaviyo, report, tally)
+    assert report.unchanged == tally.fates["accepted"] + tally.fates["duplicate"]
+
+
+def test_each_reason_is_a_sentence_that_names_the_column_or_the_remedy_and_quotes_nobody(
+    klaviyo: SandboxServer, shop: Warehouse, tmp_path: Path
+) -> None:
+    filled(shop, FEW)
+    report = load(klaviyo, operator(tmp_path))
+    lines = rejects(report)
+    assert {line["code"] for line in lines} == CODES
+    seen: dict[tuple[str, str], Any] = {}
+    for line in lines:
+        assert re.fullmatch(r"\d+", line["key"])
+        assert len(line["reason"].split()) > 5
+        assert line["pointer"] or line["code"] == "duplicate"
+        assert line["stage"] in {"map", "check", "dedupe"}
+        seen.setdefault((line["code"], line["reason"]), line)
+    for line in seen.values():  # `pytest -s` shows them, for a person to judge
+        print(json.dumps(line, ensure_ascii=False))  # noqa: T201
+    written = Path(report.rejects_path.removeprefix("file://")).read_text(encoding="utf-8") + str(report)
+    assert [secret for secret in SECRETS if secret in written] == []
+
+
+def test_who_follows_the_reasons_has_the_lines_loaded(klaviyo: SandboxServer, shop: Warehouse, tmp_path: Path) -> None:
+    """The rejects are loaded again, by their own file, once the mapping does what the reasons say."""
+    tally = filled(shop, FEW)
+    load(klaviyo, operator(tmp_path))
+    mended = {
+        **MAPPING,
+        "time": FieldMapping("invoice_date", "time", "iso8601"),
+        "id": FieldMapping("line_id", "unique_id", lambda text: text[:255]),
+        "options": FieldMapping("options", "properties.Options", lambda text: text),
+    }
+    again = operator(
+        tmp_path,
+        mapping=list(mended.values()),
+        retry_rejects=f"file://{tmp_path}/rejects.jsonl",
+        rejects_path=f"file://{tmp_path}/rejects-again.jsonl",
+        allowed_rejects=1.0,
+    )
+    codes = Counter(code for fate, code in tally.ended.values() if fate == "rejected")
+    report = load(klaviyo, again)
+    helped = codes["naive_time"] + codes["unique_id_too_long"] + codes["unconvertible"]
+    assert report.accepted + report.duplicate == helped
+    assert report.reasons.get("rejected: no_identifier") == codes["no_identifier"]
+
+
+def test_cancellations_are_events_of_their_own_or_left_to_the_query(klaviyo: SandboxServer, shop: Warehouse, tmp_path: Path) -> None:
+    filled(shop, FEW)
+    (cancelled,) = shop.run("SELECT count(*) FROM order_lines WHERE invoice_no LIKE 'C%'")[0]
+    report = load(klaviyo, operator(tmp_path, where="invoice_no NOT LIKE 'C%'"))
+    assert report.read == FEW - cancelled
+    assert set(holds(klaviyo)[0]) == {"Ordered Product"}
+    report = load(klaviyo, operator(tmp_path))
+    assert report.accepted == holds(klaviyo)[0]["Cancelled Order"] == cancelled - report.rejected % 1
+    assert requests(klaviyo, EVENT_JOBS) > 0
+
+
+def test_no_value_of_one_line_sinks_the_others(klaviyo: SandboxServer, shop: Warehouse, tmp_path: Path) -> None:
+    """JSON that is deeper than Python goes; a text in the place of a number; a row of nothing at all."""
+    good = list(OrderLines(shop.database, FEW))[0]
+    good = good._replace(email="sarah@example.com", line_id="1", line_no=1)
+    wells = [good._replace(line_no=2 + at, line_id=str(2 + at), options="[" * deep + "]" * deep) for at, deep in enumerate((900, 100_000))]
+    nothing = good._replace(**dict.fromkeys(good._fields, None), line_no=9)
+    shop.fill("order_lines", [good, *wells, nothing._replace(invoice_no="C")])
+    report = load(klaviyo, operator(tmp_path, allowed_rejects=9))
+    assert (report.read, report.accepted + report.rejected) == (4, 4)
+    assert report.accepted >= 1
