@@ -42,14 +42,12 @@ def confirm(session: Session, kind: Kind, stage: Stage, journal: Journal, batche
         if any(each.at is None for each in ended):
             continue  # which of its rows Klaviyo took is not known
         open_ = [at for at in range(batch.rows) if at not in {each.at for each in ended} | _elsewhere(batch, stage)]
-        missing: list[int] | None = open_
-        while True:
-            missing = _missing(session, kind, lane, items, missing)
-            if not missing or left <= 0:
-                break
-            log.info("Klaviyo does not show %s of the %s rows of %s yet; it is asked again.", len(missing), batch.rows, batch.name)
+        missing = _missing(session, kind, lane, items, open_)
+        while missing and left > 0:
+            log.info("Klaviyo does not show %s of the %s rows of %s yet: it is asked again.", len(missing), batch.rows, batch.name)
             session.sleep(LOOK_EVERY)
             left -= LOOK_EVERY
+            missing = _missing(session, kind, lane, items, missing)
         if missing is not None:
             _told(batch, stage, ended, missing, len(open_))
         batch.verified = True

@@ -12,9 +12,9 @@ from airflow_provider_klaviyo.loading import consent
 from airflow_provider_klaviyo.loading.checks import Check
 from airflow_provider_klaviyo.loading.consent import Action, ConsentRules
 from airflow_provider_klaviyo.loading.guard import Guard
-from airflow_provider_klaviyo.loading.kinds import Kind, digest, person
+from airflow_provider_klaviyo.loading.kinds import Kind, digest
 from airflow_provider_klaviyo.loading.lanes import Lane, encode, rows_lane
-from airflow_provider_klaviyo.loading.rows import Json, Skip
+from airflow_provider_klaviyo.loading.rows import Json, Reject, Skip
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.session import Session
@@ -50,13 +50,13 @@ class Consents(Kind):
         )
         self.rules, self.max_change = rules, max_change
 
-    def rows(self, data: Mapping[str, Any], check: Check) -> Iterator[tuple[str, Json] | Skip]:
+    def rows(self, data: Mapping[str, Any], check: Check) -> Iterator[tuple[str, Json] | Skip | Reject]:
         """Yield one word for each channel."""
         yield from consent.words(data, check, self.rules)
 
     def identity(self, data: Json) -> bytes:
         """Name the person, the channel, and whether it is a yes: a no is never left out for a yes before it, and goes after it."""
-        return digest(data["channel"], person(data), "yes" if data["action"] in YES else "no")
+        return digest(*consent.identity(data), "yes" if data["action"] in YES else "no")
 
     def item(self, data: Json) -> bytes:
         """Write the word down."""

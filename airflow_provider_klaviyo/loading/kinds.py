@@ -14,7 +14,7 @@ from airflow_provider_klaviyo.api import bodies, events, profiles
 from airflow_provider_klaviyo.api.request import Request
 from airflow_provider_klaviyo.loading.checks import IDENTIFIERS, Check, Invalid
 from airflow_provider_klaviyo.loading.lanes import ITEM, SINGLE, Lane, bulk_lane, encode
-from airflow_provider_klaviyo.loading.rows import Json, Outcome, Skip
+from airflow_provider_klaviyo.loading.rows import Json, Outcome, Reject, Skip
 
 if TYPE_CHECKING:
     import re
@@ -66,7 +66,7 @@ class Kind:
         :param stack: Closes what is opened when the rows are staged.
         """
 
-    def rows(self, data: Mapping[str, Any], check: Check) -> Iterator[tuple[str, Json] | Skip]:
+    def rows(self, data: Mapping[str, Any], check: Check) -> Iterator[tuple[str, Json] | Skip | Reject]:
         """
         Yield what a row says, as it will be sent: most say one thing, with nothing added to the row's key.
 
@@ -127,7 +127,7 @@ class Profiles(Kind):
         request = profiles.bulk_import(profiles=[ITEM], list_id=list_id)
         super().__init__(bulk_lane("bulk", request, "profiles", most=profiles.MOST_IMPORTED, job="profile-bulk-import"))
 
-    def rows(self, data: Mapping[str, Any], check: Check) -> Iterator[tuple[str, Json] | Skip]:
+    def rows(self, data: Mapping[str, Any], check: Check) -> Iterator[tuple[str, Json] | Skip | Reject]:
         """Yield the attributes as they will be sent."""
         yield "", check.profile(data)
 
@@ -172,7 +172,7 @@ class Events(Kind):
         )
         self.backfill_before, self.unique_in_metric = backfill_before, unique_in_metric
 
-    def rows(self, data: Mapping[str, Any], check: Check) -> Iterator[tuple[str, Json] | Skip]:
+    def rows(self, data: Mapping[str, Any], check: Check) -> Iterator[tuple[str, Json] | Skip | Reject]:
         """Yield the event as it will be sent: what has no ``unique_id`` gets one of its content, the same at every run."""
         event = check.event(data)
         if "unique_id" not in event:

@@ -27,7 +27,7 @@ from airflow_provider_klaviyo.loading.confirm import confirm
 from airflow_provider_klaviyo.loading.history import History
 from airflow_provider_klaviyo.loading.journal import WITHOUT_PHONE, Batch, Journal, MemoryStore, Phase, State, Store
 from airflow_provider_klaviyo.loading.kinds import Kind, kind_of
-from airflow_provider_klaviyo.loading.plan import Plan
+from airflow_provider_klaviyo.loading.plan import Folder, Plan
 from airflow_provider_klaviyo.loading.prepare import Preparation, Source
 from airflow_provider_klaviyo.loading.report import LoadReport
 from airflow_provider_klaviyo.loading.rows import Fate
@@ -95,15 +95,21 @@ class Load:
             history, met = History(self.plan, manifest.account), stack.enter_context(seen())
             stack.enter_context(history.read(met, load_id))
             only = rejects.keys_in(self.plan.retry_rejects, stack) if self.plan.retry_rejects else None
-            preparation = Preparation(self.plan, kind, check, history, met, only)
+            preparation = Preparation(self.plan, kind, check, history=history, seen=met, only=only)
             Packer(self.plan, kind, stage, manifest).pack(preparation.items(rows))
         manifest.dropped, manifest.left_out = check.dropped, preparation.left_out
         if guard := kind.guard(session):
-            guard.change_check({lane: sum(manifest.batches[name] for name in manifest.batches if kind.lane_of(name).name == lane) for lane in kind.lanes})
+            guard.change_check(
+                {lane: sum(manifest.batches[name] for name in manifest.batches if kind.lane_of(name).name == lane) for lane in kind.lanes}
+            )
         stage.put_manifest(manifest)  # last: a stage without one is not complete
         self.journal.write(Phase.STAGED)
         log.info(
-            "%s: %s rows read, %s to send in %s batches.", self.plan.kind, manifest.read, sum(manifest.batches.values()), len(manifest.batches)
+            "%s: %s rows read, %s to send in %s batches.",
+            self.plan.kind,
+            manifest.read,
+            sum(manifest.batches.values()),
+            len(manifest.batches),
         )
 
     def submit(self, session: Session) -> None:
@@ -158,7 +164,11 @@ class Load:
         """
         kind = self._kind(self._stage.manifest())
         waiting = self.pending()
-        by_kind = {lane.job: [job for job, batch in waiting.items() if kind.lane_of(batch.name) is lane] for lane in kind.lanes.values() if lane.job}
+        by_kind = {
+            lane.job: [job for job, batch in waiting.items() if kind.lane_of(batch.name) is lane]
+            for lane in kind.lanes.values()
+            if lane.job
+        }
         rounds = [look(session, job_kind, ids) for job_kind, ids in by_kind.items() if ids]
         while True:
             yield {job_id: job for each in rounds for job_id, job in next(each).items()}
@@ -257,7 +267,7 @@ class Load:
         return Stage(self.plan.staging_path / self.journal.load_id)
 
     @property
-    def _rejects_path(self) -> rejects.Folder:
+    def _rejects_path(self) -> Folder:
         return self.plan.rejects_path or self.plan.staging_path / "rejects" / f"{self.journal.load_id}.jsonl"
 
     @property

@@ -16,7 +16,7 @@ from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.loading.checks import Check
 from airflow_provider_klaviyo.loading.kinds import Kind, Profiles, digest, person
 from airflow_provider_klaviyo.loading.lanes import Lane, encode, rows_lane
-from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome, Skip
+from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome, Reject, Skip
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.session import Session
@@ -81,7 +81,7 @@ class Members(Kind):
     def _forget(self) -> None:
         self._members = None
 
-    def rows(self, data: Mapping[str, Any], check: Check) -> Iterator[tuple[str, Json] | Skip]:
+    def rows(self, data: Mapping[str, Any], check: Check) -> Iterator[tuple[str, Json] | Skip | Reject]:
         """Yield whom a row names."""
         for name in data:
             if name not in FOUND_BY:
@@ -107,7 +107,9 @@ class Members(Kind):
         for name in FOUND_BY:
             if not (value := data.get(name)):
                 continue
-            found = database.execute("SELECT m.id, m.wanted FROM names n JOIN members m USING (id) WHERE n.name = ?", (_name(name, value),)).fetchone()
+            found = database.execute(
+                "SELECT m.id, m.wanted FROM names n JOIN members m USING (id) WHERE n.name = ?", (_name(name, value),)
+            ).fetchone()
             if found and found[1]:
                 return Outcome(key, Fate.DUPLICATE, "dedupe", "duplicate", "an earlier row names the same member")
             if found:
@@ -123,7 +125,9 @@ class Members(Kind):
         """
         members, surplus = self._opened.execute("SELECT count(*), count(*) FILTER (WHERE NOT wanted) FROM members").fetchone()
         if not self._named:
-            raise KlaviyoConfigError("no row names anybody, and the list would be emptied: nothing is sent. Delete the list if that is meant.")
+            raise KlaviyoConfigError(
+                "no row names anybody, and the list would be emptied: nothing is sent. Delete the list if that is meant."
+            )
         most = self.max_change * members if self.max_change < 1 else self.max_change
         if surplus > most:
             raise KlaviyoConfigError(
@@ -150,5 +154,3 @@ class Members(Kind):
 def _name(name: str, value: Any) -> bytes:
     """Shorten an identifier in the form in which two are compared."""
     return digest(name, str(value).lower() if name == "email" else str(value))
-
-

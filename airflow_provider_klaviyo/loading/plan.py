@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, Protocol, Self, get_args
 
@@ -134,7 +134,7 @@ class Plan:
     unique_id_scope: Literal["profile", "metric"] = "profile"
     resend: bool = False
     sent_ids_window: timedelta = timedelta(days=90)
-    consent: ConsentRules = ConsentRules()
+    consent: ConsentRules = field(default_factory=ConsentRules)
     max_change: float | None = None
     audit: AuditTrail | None = None
     verify: bool = False
@@ -155,7 +155,10 @@ class Plan:
         yield self.on_invalid not in {"drop_field", "reject_row"}, "on_invalid is 'drop_field' or 'reject_row'."
         yield self.identity_conflict not in {"reject", "drop_phone"}, "identity_conflict is 'reject' or 'drop_phone'."
         yield bool(self.kind == "events" and self.list_id), "Events cannot be added to a list: list_id goes with profiles."
-        yield bool(self.kind == "consent" and self.list_id), "The list of a load of consent is one of its rules: consent=ConsentRules(list_id=...)."
+        yield (
+            bool(self.kind == "consent" and self.list_id),
+            "The list of a load of consent is one of its rules: consent=ConsentRules(list_id=...).",
+        )
         yield bool(self.kind == "members" and not self.list_id), "members needs list_id: the list to make."
         yield self.allowed_rejects < 0, "allowed_rejects is a count, or a share below 1; it cannot be negative."
         yield self.max_change is not None and self.max_change < 0, "max_change is a count, or a share below 1; it cannot be negative."

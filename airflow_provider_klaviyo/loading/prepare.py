@@ -53,16 +53,12 @@ class Preparation:
     :param only: The rows to be loaded, where it is not all.
     """
 
-    def __init__(self, plan: Plan, kind: Kind, check: Check, history: History, seen: Seen, only: Seen | None = None) -> None:
+    def __init__(self, plan: Plan, kind: Kind, check: Check, *, history: History, seen: Seen, only: Seen | None = None) -> None:
         self.plan, self.kind, self.check, self.history, self.seen, self.only = plan, kind, check, history, seen, only
         self.left_out = 0
         """Rows that were read and are none of those to be loaded."""
         self._room = {name: room_for_items(plan, lane) for name, lane in kind.lanes.items()}
-        self._map: Mapped = (
-            mapper(plan.mapping)
-            if plan.mapping
-            else lambda source: source
-        )
+        self._map: Mapped = mapper(plan.mapping) if plan.mapping else lambda source: source
 
     def items(self, rows: Source) -> Iterator[Item | Outcome]:
         """
@@ -86,10 +82,13 @@ class Preparation:
     def _row(self, key: str, source: Mapping[str, Any]) -> Iterator[Item | Outcome]:
         try:
             for said in self.kind.rows(self._map(source), self.check):
-                if isinstance(said, Skip):
-                    yield from self._wanted(Outcome(key + said.key, Fate.SKIPPED, "check", said.code, said.reason))
-                else:
-                    yield from self._wanted(self._ready(key + said[0], said[1]))
+                match said:
+                    case Skip():
+                        yield from self._wanted(Outcome(key + said.key, Fate.SKIPPED, "check", said.code, said.reason))
+                    case Reject():
+                        yield from self._wanted(Outcome(key + said.key, Fate.REJECTED, "check", said.code, said.reason))
+                    case suffix, data:
+                        yield from self._wanted(self._ready(key + suffix, data))
         except Unmappable as error:
             yield from self._wanted(Outcome(key, Fate.REJECTED, "map", error.code, error.reason, error.field))
         except Invalid as error:

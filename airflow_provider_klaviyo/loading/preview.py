@@ -43,7 +43,7 @@ def preview(rows: Source, plan: Plan, session: Session) -> LoadReport:
         history, met = History(plan, account_of(plan, session)), stack.enter_context(seen())
         stack.enter_context(history.read(met, ""))
         only = rejects.keys_in(plan.retry_rejects, stack) if plan.retry_rejects else None
-        preparation = Preparation(plan, kind, check, history, met, only)
+        preparation = Preparation(plan, kind, check, history=history, seen=met, only=only)
         for result in preparation.items(rows):
             if not isinstance(result, Item):
                 manifest.read += 1

@@ -91,7 +91,8 @@ class Settlement:
             )
             reason = f"{why}: whether it had loaded this row is not known"
             ended = [
-                Outcome(key, Fate.UNKNOWN, "settle", code, reason, job=batch.job, attempt=batch.attempt, at=at) for at, key in enumerate(keys)
+                Outcome(key, Fate.UNKNOWN, "settle", code, reason, job=batch.job, attempt=batch.attempt, at=at)
+                for at, key in enumerate(keys)
             ]
         elif job.kind == IMPORT:
             ended, again = self._failed(batch, job, keys, lane)
@@ -178,4 +179,3 @@ class Settlement:
         payload = said.get("original_payload")
         quoted = payload.get("attributes", payload) if isinstance(payload, dict) else None
         return by_person.get(person(quoted)) if isinstance(quoted, dict) else None
-

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +18,10 @@ from airflow_provider_klaviyo.api import limits
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoError, KlaviyoUnanswered
 from airflow_provider_klaviyo.loading.doubt import settle_doubts
 from airflow_provider_klaviyo.loading.journal import GUARDED, Batch, Journal, State
-from airflow_provider_klaviyo.loading.lanes import SINGLE, encode
+from airflow_provider_klaviyo.loading.lanes import SINGLE, Lane, encode
 from airflow_provider_klaviyo.loading.progress import Progress
 from airflow_provider_klaviyo.loading.refusals import BLIND_REFUSALS, TOO_MUCH, about_rows, judge
-from airflow_provider_klaviyo.loading.rows import Fate, Outcome
+from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.loading.audit import Audit
@@ -66,7 +65,11 @@ class Submission:
     audit: Audit | None = None
     _guard: Guard | None = None
     _looked: dict[str, list[Verdict]] = field(default_factory=dict)
+    _queue: deque[Batch] = field(default_factory=deque)
+    _flying: dict[Future[Any], Batch] = field(default_factory=dict)
     _doubtful: list[Batch] = field(default_factory=list)
+    _failure: KlaviyoError | None = None
+    _through: int = 0
     _blind: int = 0
     _next_at: float = 0.0
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -80,42 +83,48 @@ class Submission:
             sent is in the journal, and the next try goes on behind it.
         """
         order = list(self.kind.lanes)
-        queue = deque(
-            self.journal.batch(name, batches[name]) for name in sorted(batches, key=lambda each: order.index(self.kind.lane_of(each).name))
-        )
-        if self._guard is None and (guard := self.kind.guard(self.session)):
+        by_lane = sorted(batches, key=lambda each: order.index(self.kind.lane_of(each).name))
+        self._queue.extend(self.journal.batch(name, batches[name]) for name in by_lane)
+        if guard := self.kind.guard(self.session):
             guard.open()
             self._guard = guard
-        flying: dict[Future[Any], Batch] = {}
-        failure: KlaviyoError | None = None
-        sent, progress = 0, self._progress(batches)
+        progress = self._progress(batches)
         session = replace(self.session, sleep=self._pause)
         with ThreadPoolExecutor(self.in_flight, thread_name_prefix="klaviyo-submit") as pool:
             try:
-                while flying or self._doubtful or (queue and failure is None):
-                    # While the fate of a batch is open, Klaviyo may be down: no other is put at the same risk.
-                    while queue and failure is None and not self._doubtful and len(flying) < self.in_flight:
-                        if flying and self._lane(queue[0]) is not self._lane(next(iter(flying.values()))):
-                            break  # a yes before a no about the same person: a lane is through before the next begins
-                        batch = queue.popleft()
-                        if self._to_send(batch, queue):
-                            flying[self._start(batch, session, pool)] = batch
-                    for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                        batch = flying.pop(future)
-                        try:
-                            self._ended(batch, future, queue)
-                        except KlaviyoError as error:
-                            failure = failure or error
-                        sent += self._rows_through(batch)
-                        progress.at(sent)
-                    if not flying and failure:
-                        raise failure
-                    if not flying and self._doubtful:
+                while self._flying or self._doubtful or (self._queue and self._failure is None):
+                    self._launch(session, pool)
+                    self._collect(progress)
+                    if self._flying:
+                        continue
+                    if self._failure:
+                        raise self._failure
+                    if self._doubtful:
                         settle_doubts(self, session, self._doubtful)
                         self._doubtful.clear()
             except BaseException:
-                self._land(flying, queue)
+                self._land()
                 raise
+
+    def _launch(self, session: Session, pool: ThreadPoolExecutor) -> None:
+        """Send as much as may be on its way at once. While the fate of a batch is open, Klaviyo may be down: no other is put at that risk."""
+        while self._queue and self._failure is None and not self._doubtful and len(self._flying) < self.in_flight:
+            if self._flying and self._lane(self._queue[0]) is not self._lane(next(iter(self._flying.values()))):
+                return  # a yes before a no about the same person: a lane is through before the next begins
+            batch = self._queue.popleft()
+            if self._to_send(batch):
+                self._flying[self._start(batch, session, pool)] = batch
+
+    def _collect(self, progress: Progress) -> None:
+        """Wait for the next answer, and write down what follows from it."""
+        for future in wait(self._flying, return_when=FIRST_COMPLETED).done:
+            batch = self._flying.pop(future)
+            try:
+                self._ended(batch, future)
+            except KlaviyoError as error:
+                self._failure = self._failure or error
+            self._through += self._rows_through(batch)
+            progress.at(self._through)
 
     def _progress(self, batches: Mapping[str, int]) -> Progress:
         lanes = [self.kind.lane_of(name) for name in batches]
@@ -124,7 +133,7 @@ class Submission:
         per_minute = (operation.steady or 0) * lanes[0].most if operation else None
         return Progress("%s: rows sent", path.rpartition("/")[2], total=sum(batches.values()), limit=per_minute)
 
-    def _lane(self, batch: Batch) -> Any:
+    def _lane(self, batch: Batch) -> Lane:
         return self.kind.lane_of(batch.name)
 
     @staticmethod
@@ -147,20 +156,20 @@ class Submission:
         """Let no request wait any longer."""
         self._stop.set()
 
-    def _land(self, flying: Mapping[Future[Any], Batch], queue: deque[Batch]) -> None:
+    def _land(self) -> None:
         """Let the requests on their way come to an end, none of them waiting any longer, and write down what became of them."""
         self.stop()
-        for future, batch in flying.items():
+        for future, batch in self._flying.items():
             if batch.state is State.INTENT:
                 with suppress(KlaviyoError):
-                    self._answered(batch, future, queue)
+                    self._answered(batch, future)
 
-    def _to_send(self, batch: Batch, queue: deque[Batch]) -> bool:
+    def _to_send(self, batch: Batch) -> bool:
         """Whether a batch goes out now. One whose fate is open is settled otherwise, unless a repeat is harmless."""
         lane = self._lane(batch)
         match batch.state:
             case State.SPLIT | State.SETTLED if batch.children:
-                self._queue_children(batch, queue)
+                self._queue_children(batch)
             case State.NEW if lane.name != SINGLE:
                 return True
             case State.INTENT if lane.repeatable and lane.name != SINGLE:
@@ -170,8 +179,8 @@ class Submission:
                 self._doubtful.append(batch)
         return False
 
-    def _queue_children(self, batch: Batch, queue: deque[Batch]) -> None:
-        queue.extendleft(self.journal.batch(name) for name in reversed(batch.children))
+    def _queue_children(self, batch: Batch) -> None:
+        self._queue.extendleft(self.journal.batch(name) for name in reversed(batch.children))
 
     def _start(self, batch: Batch, session: Session, pool: ThreadPoolExecutor) -> Future[Any]:
         """Look at Klaviyo's state for a batch, where its kind asks for that, or send it."""
@@ -188,18 +197,19 @@ class Submission:
         self.journal.record(batch)
         return pool.submit(session.send, request)
 
-    def _ended(self, batch: Batch, future: Future[Any], queue: deque[Batch]) -> None:
+    def _ended(self, batch: Batch, future: Future[Any]) -> None:
         if batch.state is State.INTENT:
-            self._answered(batch, future, queue)
+            self._answered(batch, future)
         else:
-            self._judged(batch, future.result(), queue)
+            self._judged(batch, future.result())
 
-    def _judged(self, batch: Batch, verdicts: Sequence[Verdict], queue: deque[Batch]) -> None:
-        """Give the rows that are not to be sent their fate; the others go on, at once."""
+    def _judged(self, batch: Batch, verdicts: Sequence[Verdict]) -> None:
+        """Give the rows that are not to be sent their fate; the others go on at once."""
         kept = [at for at, each in enumerate(verdicts) if each.send]
-        if len(kept) == batch.rows:
+        items = [each.word for each in verdicts]
+        if len(kept) == batch.rows and items == self._items(batch):
             self._looked[batch.name] = list(verdicts)
-            queue.appendleft(batch)
+            self._queue.appendleft(batch)
             return
         keys = self.stage.keys(batch.name)
         ended = [
@@ -209,19 +219,23 @@ class Submission:
         ]
         child = f"{batch.name}{GUARDED}"
         self._looked[child] = [verdicts[at] for at in kept]
-        self.divide(batch, {child: kept} if kept else {}, ended)
-        self._queue_children(batch, queue)
+        self.divide(batch, {child: kept} if kept else {}, ended, items)
+        self._queue_children(batch)
 
-    def divide(self, batch: Batch, parts: Mapping[str, Sequence[int]], ended: Sequence[Outcome]) -> None:
+    def divide(
+        self, batch: Batch, parts: Mapping[str, Sequence[int]], ended: Sequence[Outcome], items: Sequence[Json] | None = None
+    ) -> None:
         """
         Lay parts of a batch ready as batches that go in its place, and write down which of its rows have ended.
 
         :param batch: The batch, which is not sent any more.
         :param parts: The rows of each part, by its name.
         :param ended: Rows that are in none of them.
+        :param items: The rows as they are to go on, where that is not as they were staged.
         """
         lane, stage, name = self._lane(batch), self.stage, batch.name
-        items, keys, identities, marks = lane.unpack(stage.body(name)), stage.keys(name), stage.identities(name), stage.marks(name)
+        items = self._items(batch) if items is None else items
+        keys, identities, marks = stage.keys(name), stage.identities(name), stage.marks(name)
         for part, rows in parts.items():
             stage.put(
                 part,
@@ -239,13 +253,13 @@ class Submission:
     def _items(self, batch: Batch) -> list[Any]:
         return self._lane(batch).unpack(self.stage.body(batch.name))
 
-    def _answered(self, batch: Batch, future: Future[Any], queue: deque[Batch]) -> None:
+    def _answered(self, batch: Batch, future: Future[Any]) -> None:
         """Write down what became of a request."""
         try:
             answer = future.result()
         except KlaviyoApiError as error:
             if error.status in TOO_MUCH:
-                self._refused(batch, error, queue)
+                self._refused(batch, error)
                 return
             self._failed(batch, error, carried_out=error.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
         except KlaviyoUnanswered as error:
@@ -281,7 +295,7 @@ class Submission:
             self._tell(batch, "not_sent")
         raise error
 
-    def _refused(self, batch: Batch, error: KlaviyoApiError, queue: deque[Batch]) -> None:
+    def _refused(self, batch: Batch, error: KlaviyoApiError) -> None:
         """Klaviyo refused a whole batch: find whose fault it is, and send the others again."""
         self._tell(batch, "refused")
         lane = self._lane(batch)
@@ -296,7 +310,11 @@ class Submission:
             for at, fault in sorted(judgement.rejected.items())
         ]
         self.divide(batch, judgement.parts, ended)
-        self._queue_children(batch, queue)
+        self._queue_children(batch)
         log.info(
-            "Klaviyo refused the %s rows of %s whole: %s are rejected, %s sent again.", batch.rows, batch.name, len(ended), batch.rows - len(ended)
+            "Klaviyo refused the %s rows of %s whole: %s are rejected, %s sent again.",
+            batch.rows,
+            batch.name,
+            len(ended),
+            batch.rows - len(ended),
         )

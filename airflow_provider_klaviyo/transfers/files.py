@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BLOCK = 2**20
+NEAR = frozenset({"", "file", "local"})
 PATTERN = frozenset("*?[")
 MARKERS = ("_", ".")
 """What the names of files without rows begin with: ``_SUCCESS``, ``.part-0.crc``."""
@@ -191,7 +192,7 @@ def _rows(found: list[Source], formats: list[FileFormat], text: Text, required: 
         try:
             source.check()
             with source.place.open("rb") as file:
-                for row in _rows_of(file, source.name, file_format, text.in_file(source.name), required):
+                for row in _rows_of(source, file, file_format, text.in_file(source.name), required):
                     read += 1
                     yield row
             source.check()
@@ -211,11 +212,12 @@ def _why(error: Exception, name: str) -> str:
     return f"{name} cannot be read on ({type(error).__name__})"
 
 
-def _rows_of(file: Any, name: str, file_format: FileFormat, text: Text, required: Collection[str]) -> Iterator[Row | Reject]:
+def _rows_of(source: Source, file: Any, file_format: FileFormat, text: Text, required: Collection[str]) -> Iterator[Row | Reject]:
+    name = source.name
     if file_format == "parquet":
         from airflow_provider_klaviyo.transfers.parquet_files import parquet_rows
 
-        with _seekable(file) as plain:
+        with _seekable(file, near=source.place.protocol in NEAR) as plain:
             yield from parquet_rows(plain, name, required)
         return
     stream = _plain(io.BufferedReader(_Raw(file), BLOCK), name)
@@ -250,14 +252,19 @@ def _plain(stream: io.BufferedReader, name: str) -> io.BufferedReader:
 
 
 @contextmanager
-def _seekable(file: Any) -> Iterator[IO[bytes]]:
-    """Hand out a file to be sought in: a compressed one is decompressed to a file of its own."""
+def _seekable(file: Any, *, near: bool) -> Iterator[IO[bytes]]:
+    """
+    Hand out a file to be sought in.
+
+    A compressed one is decompressed to a file of its own, and one that is far away is fetched as a whole: to leap from column to
+    column in a store costs a request of megabytes each time.
+    """
     head = file.read(len(GZIP))
     file.seek(0)
-    if head != GZIP:
+    if near and head != GZIP:
         yield file
         return
     with tempfile.TemporaryFile() as plain:
-        shutil.copyfileobj(gzip.GzipFile(fileobj=file), plain, BLOCK)
+        shutil.copyfileobj(gzip.GzipFile(fileobj=file) if head == GZIP else file, plain, BLOCK)
         plain.seek(0)
         yield plain

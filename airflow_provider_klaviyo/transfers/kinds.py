@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from airflow_provider_klaviyo.api.subscriptions import Channel
 from airflow_provider_klaviyo.transfers.base import KindName, KlaviyoLoadOperator, audit_trail, folder
 
 if TYPE_CHECKING:
@@ -81,12 +82,15 @@ class EventsLoad(KlaviyoLoadOperator):
 
 class ConsentLoad(KlaviyoLoadOperator):
     """
-    Load what people agreed to and what not: each row says ``consent`` (``subscribed``, ``unsubscribed``, ``suppressed``, ``unsuppressed``),
-    who (``email``, ``phone_number``), ``channels``, and when they said so (``consented_at``).
+    Load what people agreed to and what not.
+
+    Each row says ``consent`` (``subscribed``, ``unsubscribed``, ``suppressed``, ``unsuppressed``), who said so (``email``,
+    ``phone_number``), about which ``channels``, and when (``consented_at``).
 
     Nobody is subscribed without a dated record of their yes, unless the list asks them to confirm. A newer word in Klaviyo wins, and who
     has unsubscribed there stays so unless ``resubscribe`` is said. Each change is written down.
 
+    :param subscribe: Whether rows that say yes are sent. Otherwise only those that say no are, and the others are skipped and counted.
     :param list_id: The list people are put in, or leave. Without one the words hold everywhere.
     :param channels: What words are about whose row names no channels.
     :param resubscribe: Whether people who have said no may be subscribed by a later yes.
@@ -99,8 +103,9 @@ class ConsentLoad(KlaviyoLoadOperator):
 
     kind: ClassVar[KindName] = "consent"
 
+    subscribe: bool = False
     list_id: str | None = None
-    channels: Sequence[str] = ("email.marketing",)
+    channels: Sequence[Channel] = ("email.marketing",)
     resubscribe: bool = False
     custom_source: str | None = None
     max_change: float | None = None
@@ -112,7 +117,11 @@ class ConsentLoad(KlaviyoLoadOperator):
         from airflow_provider_klaviyo.loading.consent import ConsentRules
 
         rules = ConsentRules(
-            list_id=self.list_id, channels=tuple(self.channels), resubscribe=self.resubscribe, custom_source=self.custom_source
+            subscribe=self.subscribe,
+            list_id=self.list_id,
+            channels=tuple(self.channels),
+            resubscribe=self.resubscribe,
+            custom_source=self.custom_source,
         )
         who = {"connection": self.klaviyo_conn_id, **self._names(context)}
         trail = audit_trail(self.audit_path, who, identities=self.audit_identities)

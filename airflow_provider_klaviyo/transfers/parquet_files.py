@@ -10,7 +10,8 @@ from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.loading.rows import Json, Reject, Row
 from airflow_provider_klaviyo.transfers.formats import KlaviyoFileError, checked
 
-BUFFER = 2**20
+HOW = {"buffer_size": 2**16, "pre_buffer": False, "coerce_int96_timestamp_unit": "us", "page_checksum_verification": True}
+"""Without buffers of a size, pyarrow holds all there is between two columns' pages in memory: row groups have hundreds of megabytes."""
 ROWS_AT_ONCE = 1_000
 UNREADABLE = (ValueError, OverflowError, ArithmeticError)
 """What pyarrow raises for a value that Python has no form for, such as a date before the year 1."""
@@ -34,7 +35,7 @@ def parquet_rows(file: Any, name: str, required: Collection[str] = ()) -> Iterat
         raise KlaviyoConfigError(message) from None
     at = 0
     try:
-        opened = parquet.ParquetFile(file, buffer_size=BUFFER, coerce_int96_timestamp_unit="us")
+        opened = parquet.ParquetFile(file, **HOW)
         columns = opened.schema_arrow.names
         checked(columns, name, {each for each in required if each not in columns and each.partition(".")[0] not in columns})
         for batch in opened.iter_batches(batch_size=ROWS_AT_ONCE, use_threads=False):

@@ -24,7 +24,7 @@ LETTERS = {
     "?": "unclear_in_klaviyo",
 }
 DATES = ("undated", "older", "same", "later")
-T = datetime(2026, 6, 1, 12, tzinfo=UTC)
+T = datetime(2025, 6, 1, 12, tzinfo=UTC)
 """When Klaviyo learnt what it knows."""
 BEFORE = T - timedelta(days=30)
 """When somebody had said yes who then complained, left the list, or was suppressed."""
@@ -64,7 +64,7 @@ STATES = {
     "complained": State(YES, BEFORE, (("SPAM_COMPLAINT", T),)),
     "by_hand": State(YES, BEFORE, (("USER_SUPPRESSED", T),)),
     "by_hand_bounced": State(marks=(("USER_SUPPRESSED", T), ("HARD_BOUNCE", BEFORE))),
-    "new_reason": State(YES, BEFORE, (("SOMETHING_NEW", T),)),
+    "new_reason": State(YES, BEFORE, (("SOMETHING_NEW", T),), made=False),
     "left": State(YES, BEFORE, left=True),
     "new_word": State("PENDING", T),
     "untold": State("", made=False),

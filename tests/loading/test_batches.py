@@ -36,7 +36,7 @@ def staged(rows: Any, made: Plan, known: Seen | None = None) -> tuple[Manifest, 
     stage.create()
     with seen() as fresh:
         kind, manifest = kind_of(made, check.now), Manifest()
-        preparation = Preparation(made, kind, check, History(made, ""), known or fresh)
+        preparation = Preparation(made, kind, check, history=History(made, ""), seen=known or fresh)
         Packer(made, kind, stage, manifest).pack(preparation.items(rows))
     manifest.dropped = check.dropped
     return manifest, stage

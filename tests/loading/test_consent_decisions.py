@@ -174,11 +174,11 @@ def test_what_goes_along_is_said_in_the_word() -> None:
 
 
 def test_a_no_whose_time_klaviyo_does_not_tell_is_as_late_as_its_last_change() -> None:
-    changed = datetime(2026, 7, 1, tzinfo=UTC)
+    changed = datetime(2025, 7, 1, tzinfo=UTC)
     there = Standing(holder="01SARAH", consent="UNSUBSCRIBED", changed=changed)
     word = {"action": "subscribe", "channel": "sms.marketing", "phone_number": "+14155550123"}
     rules = ConsentRules(subscribe=True, resubscribe=True)
-    for said, code in (("2026-06-30T00:00:00+00:00", "newer_in_klaviyo"), ("2026-07-02T00:00:00+00:00", "")):
+    for said, code in (("2025-06-30T00:00:00+00:00", "newer_in_klaviyo"), ("2025-07-02T00:00:00+00:00", "")):
         assert decide({**word, "consented_at": said}, there, rules, double_opt_in=False).code == code
 
 
@@ -186,11 +186,11 @@ def test_a_no_whose_time_klaviyo_does_not_tell_is_as_late_as_its_last_change() -
     ("there", "told"),
     [
         (Standing(), "no profile"),
-        (Standing(holder="01", consent="UNSUBSCRIBED", since=T), "UNSUBSCRIBED 2026-06-01T12:00:00+00:00"),
+        (Standing(holder="01", consent="UNSUBSCRIBED", since=T), "UNSUBSCRIBED 2025-06-01T12:00:00+00:00"),
         (Standing(holder="01", consent=""), "not told"),
         (
             Standing(holder="01", suppressions=(Mark("HARD_BOUNCE"),), left=(Mark("UNSUBSCRIBE", T),), member=False),
-            "NEVER_SUBSCRIBED, HARD_BOUNCE, left the list 2026-06-01T12:00:00+00:00, not in the list",
+            "NEVER_SUBSCRIBED, HARD_BOUNCE, left the list 2025-06-01T12:00:00+00:00, not in the list",
         ),
     ],
 )

@@ -272,7 +272,7 @@ def test_python_holds_no_more_for_more_rows(tmp_path: Path) -> None:
 # ── others at the same time ──
 
 
-def meddled(folder: Path, when: str, meddle: Callable[[], None]) -> Path:
+def meddled(folder: Path, when: str, meddle: Callable[[], object]) -> Path:
     """Return the folder as one that lets something happen once, when a file in it is about to be opened or removed."""
     waiting = [meddle]
 
@@ -356,6 +356,10 @@ class Stored(Key):
         if self.path not in self.bucket:
             raise FileNotFoundError(self.path)
         super().unlink()
+
+    @property
+    def parent(self) -> Stored:
+        return Stored(self.bucket, super().parent.path)
 
     def iterdir(self) -> Any:
         return (Stored(self.bucket, each.path) for each in super().iterdir())

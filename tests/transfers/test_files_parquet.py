@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -13,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -84,6 +87,20 @@ def test_codecs_row_groups_and_gzip_around_it_make_no_difference(tmp_path: Path,
     path = write(tmp_path, "a.parquet.gz" if zipped else "a.snappy.parquet", table, zipped=zipped, compression=codec, row_group_size=1_234)
     assert read(path) == table.to_pylist()
     assert [row.key for row in rows_in(path)][-1].endswith(":5000")
+
+
+def test_a_file_in_an_object_store_is_read_as_one_on_a_disk(tmp_path: Path) -> None:
+    store = MemoryFileSystem(skip_instance_cache=True)
+    attach("memory", conn_id="lake", fs=store)
+    table = pa.table({"id": list(range(3_000))})
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink, row_group_size=500)
+    whole = sink.getvalue().to_pybytes()
+    try:
+        store.pipe({"/lake/a.parquet": whole, "/lake/b.parquet.gz": gzip.compress(whole)})
+        assert [row["id"] for row in read("memory://lake@lake/*")] == [*range(3_000), *range(3_000)]
+    finally:
+        store.store.clear()
 
 
 def test_without_rows_there_are_none(tmp_path: Path) -> None:

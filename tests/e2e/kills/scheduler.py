@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -68,6 +69,7 @@ class Airflow:
     python: Path = Path(sys.executable)
     url: str = field(default="", init=False)
     _parts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict, init=False)
+    _sessions: set[int] = field(default_factory=set, init=False)
     _token: str = field(default="", init=False)
     _environ: dict[str, str] = field(default_factory=dict, init=False)
 
@@ -121,6 +123,7 @@ class Airflow:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._sessions.add(self._parts[name].pid)
 
     def kill(self, name: str) -> None:
         """Kill a part with everything below it, as the end of a machine does: none of them gets a word in."""
@@ -134,16 +137,15 @@ class Airflow:
 
     def ask(self, path: str, data: Json | None = None, method: str | None = None) -> Any:
         """Ask the REST API."""
-        self._token = self._token or ask(f"{self.url}/auth/token")["access_token"]
-        return ask(f"{self.url}/api/v2/{path}", data, method=method, token=self._token)
+        self._token = self._token or ask(f"{self.url}/auth/token", timeout=PATIENCE)["access_token"]
+        return ask(f"{self.url}/api/v2/{path}", data, method=method, token=self._token, timeout=PATIENCE)
 
     def processes(self) -> list[psutil.Process]:
-        """Return every process of this Airflow, whoever is its parent by now."""
+        """Return every process of this Airflow, whoever is its parent by now: each part began a session, which its descendants stay in."""
         found = []
         for each in psutil.process_iter():
-            with suppress(psutil.Error):
-                ours = each.environ().get("AIRFLOW__LOGGING__BASE_LOG_FOLDER") == str(self.home / "logs")
-                if ours and each.status() != psutil.STATUS_ZOMBIE:
+            with suppress(psutil.Error, ProcessLookupError):
+                if os.getsid(each.pid) in self._sessions and each.status() != psutil.STATUS_ZOMBIE:
                     found.append(each)
         return found
 

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG
 
 from airflow_provider_klaviyo.transfers.base import KlaviyoLoadOperator
+from airflow_provider_klaviyo.transfers.kinds import ConsentLoad, EventsLoad, ProfilesLoad
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -19,83 +20,94 @@ if TYPE_CHECKING:
     from airflow_provider_klaviyo.loading import Row
     from airflow_provider_klaviyo.operators.base import Journal
 
-PARAMS: dict[str, Any] = {"conn": "", "count": 60, "in_flight": 6, "deferrable": False, "reads": "", "staging_path": ""}
 SIZE = 5
 """Rows a batch."""
+PARAMS: dict[str, Any] = {"conn": "", "count": 60, "deferrable": False, "folder": "", "staging_path": ""}
 
 
-class Synthetic(KlaviyoLoadOperator):
+class MadeUp(KlaviyoLoadOperator):
     """
     Load made-up rows.
 
     :param count: How many.
-    :param in_flight: Requests at once.
     :param reads: File that gets a line each time the source is read.
     """
 
     count: int
-    in_flight: int
     reads: str
 
-    def rows(self, context: Context, journal: Journal) -> Iterator[Row]:
+    def rows(self, context: Context, journal: Journal) -> Iterable[Row]:
         """Note that the source is read, and return it."""
         with Path(self.reads).open("a", encoding="utf-8") as file:
             file.write(f"{time.time()}\n")
-        return people(self.count) if self.kind == "profiles" else orders(self.count)
-
-    def plan_fields(self, context: Context) -> dict[str, Any]:
-        """Make small batches."""
-        return {"max_batch_items": SIZE, "in_flight": self.in_flight}
+        return ROWS[self.kind](self.count)
 
 
-class SyntheticProfiles(Synthetic):
+class MadeUpProfiles(MadeUp, ProfilesLoad):
     """Load people."""
 
-    kind: ClassVar[Literal["profiles", "events"]] = "profiles"
 
-
-class SyntheticEvents(Synthetic):
+class MadeUpEvents(MadeUp, EventsLoad):
     """Load orders."""
 
-    kind: ClassVar[Literal["profiles", "events"]] = "events"
+
+class MadeUpConsent(MadeUp, ConsentLoad):
+    """Load what people agreed to."""
 
 
-def people(count: int) -> Iterator[Row]:
+def people(count: int) -> list[Row]:
     """Make profiles."""
     from airflow_provider_klaviyo.loading import Row
 
-    for at in range(count):
-        yield Row(f"customer {at}", {"email": f"p{at:05d}@example.com", "first_name": f"N{at}"})
+    return [Row(f"customer {at}", {"email": email(at), "first_name": f"N{at}"}) for at in range(count)]
 
 
-def orders(count: int) -> Iterator[Row]:
+def orders(count: int) -> list[Row]:
     """Make events, two for each of their people."""
     from airflow_provider_klaviyo.loading import Row
 
-    for at in range(count):
-        event = {
+    events = [
+        {
             "metric": "Placed Order",
-            "profile": {"email": f"p{at // 2:05d}@example.com"},
+            "profile": {"email": email(at // 2)},
             "time": "2026-11-01T10:00:00+00:00",
             "value": at + 0.5,
             "value_currency": "USD",
             "unique_id": f"o{at}",
             "properties": {"OrderId": f"o{at}"},
         }
-        yield Row(f"order {at}", event)
+        for at in range(count)
+    ]
+    return [Row(f"order {at}", event) for at, event in enumerate(events)]
 
 
-def dag(dag_id: str, operator: type[Synthetic], **arguments: Any) -> DAG:
+def words(count: int) -> list[Row]:
+    """Make words of consent, each a dated yes."""
+    from airflow_provider_klaviyo.loading import Row
+
+    said = {"consent": "subscribed", "consented_at": "2026-10-01T10:00:00+00:00"}
+    return [Row(f"customer {at}", {"email": email(at), **said}) for at in range(count)]
+
+
+def email(at: int) -> str:
+    """Return somebody's address."""
+    return f"p{at:05d}@example.com"
+
+
+ROWS = {"profiles": people, "events": orders, "consent": words}
+
+
+def dag(dag_id: str, operator: type[MadeUp], **arguments: Any) -> DAG:
     """Make a DAG of one load; its run's configuration says the rest."""
     with DAG(dag_id, schedule=None, params=PARAMS, is_paused_upon_creation=False) as made:
         operator(
             task_id="load",
             klaviyo_conn_id="{{ params.conn }}",
             count="{{ params.count }}",  # type: ignore[arg-type]
-            in_flight="{{ params.in_flight }}",  # type: ignore[arg-type]
             deferrable="{{ params.deferrable }}",  # type: ignore[arg-type]
-            reads="{{ params.reads }}",
+            reads="{{ params.folder }}/reads",
             staging_path="{{ params.staging_path or None }}",
+            chunk_size=SIZE,
             poll_interval=1,
             retries=4,
             retry_delay=timedelta(seconds=0),
@@ -104,6 +116,7 @@ def dag(dag_id: str, operator: type[Synthetic], **arguments: Any) -> DAG:
     return made
 
 
-profiles = dag("profiles", SyntheticProfiles)
-events = dag("events", SyntheticEvents)
-in_a_hurry = dag("profiles_in_a_hurry", SyntheticProfiles, execution_timeout=timedelta(seconds=6))
+profiles = dag("profiles", MadeUpProfiles)
+in_a_hurry = dag("profiles_in_a_hurry", MadeUpProfiles, execution_timeout=timedelta(seconds=6))
+events = dag("events", MadeUpEvents, state_path="file://{{ params.folder }}/state")
+consent = dag("consent", MadeUpConsent, subscribe=True, audit_path="file://{{ params.folder }}/audit")
