@@ -14,7 +14,6 @@ from __future__ import annotations
 
 # [START gdpr_erasure]
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.sdk import DAG, BaseHook, task
@@ -37,24 +36,28 @@ with DAG(
     tags=["klaviyo", "privacy"],
 ) as dag:
 
-    @task(multiple_outputs=True)
-    def open_requests() -> dict[str, list[Any]]:
-        """Return the ids of open requests, and Klaviyo's ids of the people; who is not in Klaviyo has nothing there to delete."""
+    @task
+    def open_requests() -> list[int]:
+        """Return the ids of the open requests."""
         hook = BaseHook.get_connection("warehouse").get_hook()
-        rows = hook.get_records("SELECT id, email FROM erasure_requests WHERE done_at IS NULL ORDER BY id")
-        if len(rows) > MOST:
-            raise AirflowFailException(f"{len(rows)} erasure requests are open and MOST is {MOST}: look at them before anybody is deleted.")
-        people = set()
-        with KlaviyoHook().session() as klaviyo:
-            for _, email in rows:
-                asked = profiles.list_(filter=filters.equals("email", email.strip()), fields={"profile": ["created"]})
-                people.update(each["id"] for each in klaviyo.walk(asked))
-        return {"requests": [row[0] for row in rows], "people": sorted(people)}
+        found = [row[0] for row in hook.get_records("SELECT id FROM erasure_requests WHERE done_at IS NULL ORDER BY id")]
+        if len(found) > MOST:
+            raise AirflowFailException(f"{len(found)} erasure requests are open and MOST is {MOST}: look at them before anybody is deleted.")
+        return found
 
-    found = open_requests()
+    @task
+    def people(requests: list[int]) -> list[str]:
+        """Return Klaviyo's ids of those who asked; who is not in Klaviyo has nothing there to delete."""
+        hook = BaseHook.get_connection("warehouse").get_hook()
+        emails = dict(hook.get_records("SELECT id, email FROM erasure_requests WHERE done_at IS NULL"))
+        with KlaviyoHook().session() as klaviyo:
+            asked = (profiles.list_(filter=filters.equals("email", emails[each].strip()), fields={"profile": ["created"]}) for each in requests)
+            return sorted({found["id"] for each in asked for found in klaviyo.walk(each)})
+
+    requests = open_requests()
 
     # A task for each person. Asked twice, Klaviyo does the same: a night that breaks off is made up for by the next.
-    erase = KlaviyoDeleteProfileDataOperator.partial(task_id="erase", must_exist=False).expand(profile_id=found["people"])
+    erase = KlaviyoDeleteProfileDataOperator.partial(task_id="erase", must_exist=False).expand(profile_id=people(requests))
 
     # Once all are accepted; where one has failed, all stay open.
     done = SQLExecuteQueryOperator(
@@ -62,7 +65,7 @@ with DAG(
         conn_id="warehouse",
         sql="""
             UPDATE erasure_requests SET done_at = CURRENT_TIMESTAMP
-            WHERE id IN (NULL{% for id in ti.xcom_pull('open_requests', key='requests') %}, {{ id | int }}{% endfor %})
+            WHERE id IN (NULL{% for id in ti.xcom_pull('open_requests') %}, {{ id | int }}{% endfor %})
         """,
     )
 

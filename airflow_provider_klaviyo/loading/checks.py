@@ -3,24 +3,20 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
 from typing import Any, Literal
-from zoneinfo import available_timezones
 
 from airflow_provider_klaviyo.api.bodies import EVENT_FIELDS, LOCATION_FIELDS, EventProfile, ImportedProfile
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
-from airflow_provider_klaviyo.api.values import CURRENCY, Unfit, fit, is_email
-from airflow_provider_klaviyo.loading.phones import e164
+from airflow_provider_klaviyo.api.values import Unfit, fit, fit_key, is_null
+from airflow_provider_klaviyo.loading.fields import EVENT_READERS, LOCATION_READERS, email, locale, text, written
+from airflow_provider_klaviyo.loading.phones import e164, known_region
 from airflow_provider_klaviyo.loading.rows import Json
 
 OnInvalid = Literal["drop_field", "reject_row"]
 
-LOCALE = re.compile(r"[a-z]{2,3}-[A-Z]{2}")
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LONGEST_METRIC = 127
 LONGEST_UNIQUE_ID = 255
@@ -28,6 +24,8 @@ MOST_PROPERTIES = 400
 
 IDENTIFIERS = ("email", "phone_number", "external_id", "id", "_kx", "anonymous_id")
 """What a person is found by, in the order in which a row is named after them."""
+LOSABLE = frozenset({*IDENTIFIERS, "profile"})
+OBJECTS = frozenset({"location", "properties"})
 TEXTS = ("first_name", "last_name", "organization", "title", "image")
 CLEARABLE = frozenset({*TEXTS, "locale"})
 """What a null empties. An identifier stays, and of a location or properties only what is named goes."""
@@ -63,6 +61,13 @@ class Check:
     region: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     dropped: dict[str, int] = field(default_factory=dict)
+    _lost: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What this row's person could have been found by, had it been of use."""
+    _readers: dict[str, Callable[[Any], Any]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.region = known_region(self.region)
+        self._readers = {"email": email, "phone_number": self._phone, "locale": locale}
 
     def profile(self, row: Mapping[str, Any]) -> Json:
         """
@@ -83,7 +88,8 @@ class Check:
         :raises KlaviyoConfigError: A name is no field of an event: the mapping is wrong, not the row.
         """
         _known(row, EVENT_FIELDS, "an event", "properties")
-        about = self._profile(row.get("profile") or {}, "profile.", ABOUT_FIELDS)
+        person = row.get("profile")
+        about = self._profile({} if person is None else person, "profile.", ABOUT_FIELDS)
         event: Json = {"metric": _metric(row.get("metric")), "time": self._time(row.get("time")), "profile": about}
         properties = self._properties(row.get("properties"), "properties.")
         if len(properties) > MOST_PROPERTIES:
@@ -91,47 +97,50 @@ class Check:
         event["properties"] = properties
         for name, read in EVENT_READERS.items():
             if not _absent(value := row.get(name)):
-                self._keep(event, name, read, value, "")
+                try:
+                    event[name] = read(value)
+                except Unfit as unfit:
+                    self._bad(name, unfit)
         unique_id = row.get("unique_id")
-        if not _absent(unique_id) and unique_id == unique_id:  # noqa: PLR0124 - NaN, a table's way to say that there is none
+        if not _absent(unique_id) and not is_null(unique_id):
             event["unique_id"] = _unique_id(unique_id)
         return event
 
     def _profile(self, row: Mapping[str, Any], prefix: str, fields: frozenset[str]) -> Json:
+        try:
+            return self._person(row, prefix, fields)
+        finally:
+            self._lost.clear()
+
+    def _person(self, row: Mapping[str, Any], prefix: str, fields: frozenset[str]) -> Json:
         _known(row, fields, "a profile", f"{prefix}properties")
         kept: Json = {}
-        faults = dict(self.dropped)
         for name, value in row.items():
             if value is None:
                 if name in CLEARABLE:
                     kept[name] = None
-            elif name == "location":
-                if location := self._location(value, f"{prefix}location."):
-                    kept[name] = location
-            elif name == "properties":
-                if properties := self._properties(value, f"{prefix}properties."):
-                    kept[name] = properties
-            elif not _absent(value):
-                self._keep(kept, name, self._reader(name), value, prefix)
-        if not any(name in kept for name in IDENTIFIERS):
-            lost = [key.partition(": ")[0] for key, count in self.dropped.items() if count > faults.get(key, 0)]
-            why = f"its {' and '.join(lost)} cannot be used" if lost else "it has no email, phone_number, external_id or id"
+            elif name in OBJECTS:
+                read = self._location if name == "location" else self._properties
+                if inner := read(value, f"{prefix}{name}."):
+                    kept[name] = inner
+            elif type(value) is not str or (value and not value.isspace()):
+                try:
+                    reader: Callable[[Any], Any] = self._readers.get(name, text)
+                    kept[name] = reader(value)
+                except Unfit as unfit:
+                    self._bad(f"{prefix}{name}", unfit)
+        if kept.keys().isdisjoint(IDENTIFIERS):
+            why = f"its {' and '.join(self._lost)} cannot be used" if self._lost else "it has no email, phone_number, external_id or id"
             raise Invalid(prefix.rstrip("."), "no_identifier", f"nobody can be found by this row: {why}")
         return kept
 
-    def _reader(self, name: str) -> Callable[[Any], Any]:
-        if name == "email":
-            return email
-        if name == "phone_number":
-            return self._phone
-        return _locale if name == "locale" else _text
-
     def _phone(self, value: Any) -> str:
         try:
-            return e164(str(value), self.region)
-        except ValueError as error:
-            hint = f"in {self.region}" if self.region else "in E.164 form (+14155550123): give a region to understand national numbers"
-            raise Unfit("bad_phone", f"the phone number is not valid {hint}") from error
+            return e164(written(value), self.region)
+        except ValueError:
+            pass  # what goes out of here must not hold the error, which may hold the value
+        hint = f"in {self.region}" if self.region else "in E.164 form (+14155550123): give a region to understand national numbers"
+        raise Unfit("bad_phone", f"the phone number is not valid {hint}")
 
     def _location(self, value: Any, prefix: str) -> Json:
         _known(value, LOCATION_FIELDS, "a location", "properties")
@@ -140,42 +149,48 @@ class Check:
             if each is None:
                 kept[name] = None
             elif not _absent(each):
-                self._keep(kept, name, LOCATION_READERS.get(name, _text), each, prefix)
+                try:
+                    reader: Callable[[Any], Any] = LOCATION_READERS.get(name, text)
+                    kept[name] = reader(each)
+                except Unfit as unfit:
+                    self._bad(f"{prefix}{name}", unfit)
         return kept
 
     def _properties(self, value: Any, prefix: str) -> Json:
         if value is None:
             return {}
         if not isinstance(value, Mapping):
-            raise Invalid(prefix.rstrip("."), "not_an_object", f"properties are an object, not a {type(value).__name__}")
+            hint = ": map it with json" if isinstance(value, str) else ""
+            raise Invalid(prefix.rstrip("."), "not_an_object", f"properties are an object, not a {type(value).__name__}{hint}")
         kept: Json = {}
-        for name, each in value.items():
-            if each is None:
-                kept[str(name)] = None
-            elif each != "":
-                self._keep(kept, str(name), fit, each, prefix)
+        for key, each in value.items():
+            if type(each) is str and not each:
+                continue
+            name = key if type(key) is str else type(key).__name__
+            try:
+                kept[name if type(key) is str else fit_key(key)] = fit(each)
+            except Unfit as unfit:
+                self._bad(f"{prefix}{name}", unfit)
         return kept
 
     def leave_out(self, field: str, code: str) -> None:
         """Count an optional field that is left out."""
         note = f"{field}: {code}"
         self.dropped[note] = self.dropped.get(note, 0) + 1
+        if field.removeprefix("profile.") in LOSABLE:
+            self._lost.append(field)
 
-    def _keep(self, target: Json, name: str, read: Callable[[Any], Any], value: Any, prefix: str) -> None:
-        """Put a field where it belongs, or do with a bad one what ``on_invalid`` says."""
-        try:
-            target[name] = read(value)
-        except Unfit as unfit:
-            if self.on_invalid == "reject_row":
-                raise Invalid(f"{prefix}{name}", unfit.code, unfit.reason) from unfit
-            self.leave_out(f"{prefix}{name}", unfit.code)
+    def _bad(self, field: str, unfit: Unfit) -> None:
+        """Do with a bad field what ``on_invalid`` says."""
+        if self.on_invalid == "reject_row":
+            raise Invalid(field, unfit.code, unfit.reason) from unfit
+        self.leave_out(field, unfit.code)
 
     def _time(self, value: Any) -> str:
-        try:
-            moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value or "").strip())
-        except ValueError as error:
-            raise Invalid("time", "bad_time", "an event needs its time, as an aware datetime or ISO 8601 text") from error
-        if moment.tzinfo is None:
+        moment = _moment(value)
+        if moment is None:
+            raise Invalid("time", "bad_time", "an event needs its time, as an aware datetime or ISO 8601 text")
+        if moment.utcoffset() is None:
             raise Invalid("time", "naive_time", "the time has no time zone: make it aware, or map it with iso8601")
         if not EARLIEST < moment <= self.now + timedelta(days=365):
             raise Invalid("time", "time_out_of_range", "an event's time lies after 1990 and at most a year ahead")
@@ -183,19 +198,16 @@ class Check:
         return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def email(value: Any) -> str:
-    """Return an e-mail address without blanks around it; letters beyond ASCII are allowed."""
-    text = str(value).strip()
-    if not is_email(text):
-        raise Unfit("bad_email", "the e-mail address is malformed")
-    return text
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, (Mapping, list, tuple, set)):
-        raise Unfit("not_a_text", f"the field takes a text, not a {type(value).__name__}")
-    kept = fit(value)
-    return kept if isinstance(kept, str) else str(value)
+def _moment(value: Any) -> datetime | None:
+    """Return the time that a value is or tells of."""
+    if is_null(value):
+        return None
+    if isinstance(value, datetime):
+        return value
+    try:
+        return datetime.fromisoformat(written(value))
+    except ValueError:
+        return None
 
 
 def _absent(value: Any) -> bool:
@@ -207,7 +219,7 @@ def _metric(value: Any) -> str:
     if _absent(value):
         raise Invalid("metric", "no_metric", "an event needs the name of its metric")
     try:
-        metric = _text(value).strip()
+        metric = text(value).strip()
     except Unfit as unfit:
         raise Invalid("metric", unfit.code, unfit.reason) from None
     if len(metric) > LONGEST_METRIC:
@@ -218,69 +230,19 @@ def _metric(value: Any) -> str:
 def _unique_id(value: Any) -> str:
     """Return an event's id. A bad one is never left out: with another in its place, the event would count twice."""
     try:
-        text = _text(value)
+        unique_id = text(value)
     except Unfit as unfit:
         raise Invalid("unique_id", unfit.code, unfit.reason) from None
-    if len(text) > LONGEST_UNIQUE_ID:
+    if len(unique_id) > LONGEST_UNIQUE_ID:
         raise Invalid("unique_id", "unique_id_too_long", f"a unique_id has at most {LONGEST_UNIQUE_ID} characters")
-    return text
-
-
-def _locale(value: Any) -> str:
-    text = str(value).strip().replace("_", "-")
-    if not LOCALE.fullmatch(text):
-        raise Unfit("bad_locale", "a locale looks like en-US")
-    return text
-
-
-def _value(value: Any) -> float | int:
-    kept = fit(value)
-    if isinstance(kept, bool) or not isinstance(kept, (int, float)):
-        raise Unfit("bad_value", "an event's value is a number")
-    return kept
-
-
-def _currency(value: Any) -> str:
-    text = str(value).strip().upper()
-    if not CURRENCY.fullmatch(text):
-        raise Unfit("bad_currency", "a currency is an ISO 4217 code such as USD")
-    return text
-
-
-def _degrees(most: int, value: Any) -> float:
-    try:
-        degrees = float(value)
-    except (TypeError, ValueError, OverflowError):
-        degrees = math.nan
-    if not -most <= degrees <= most:
-        raise Unfit("bad_degrees", f"a number of degrees lies between -{most} and {most}")
-    return degrees
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def _timezone(value: Any) -> str:
-    if str(value) not in _zones():
-        raise Unfit("bad_timezone", "a time zone is an IANA name such as Europe/Berlin")
-    return str(value)
-
-
-LOCATION_READERS: dict[str, Callable[[Any], Any]] = {
-    "latitude": partial(_degrees, 90),
-    "longitude": partial(_degrees, 180),
-    "timezone": _timezone,
-}
-
-
-EVENT_READERS: dict[str, Callable[[Any], Any]] = {"value": _value, "value_currency": _currency}
+    return unique_id
 
 
 def _known(row: Any, names: frozenset[str], what: str, elsewhere: str) -> None:
     if not isinstance(row, Mapping):
         raise Invalid("", "not_an_object", f"{what} is an object, not a {type(row).__name__}")
+    if names.issuperset(row):
+        return
     if unknown := [str(name) for name in row if name not in names]:
         message = (
             f"{', '.join(map(repr, unknown))}: no field of {what} has that name. Fields of your own go under {elsewhere}"

@@ -166,7 +166,8 @@ def decide(word: Json, standing: Standing, rules: ConsentRules, *, double_opt_in
     before = "" if code == "subscribing_off" else str(standing)
     if code:
         return Verdict(word, code, REASONS[code].format(foreign=standing.foreign), before)
-    return Verdict({**word, "along": list(standing.along)} if standing.along else word, before=before)
+    plain = {name: value for name, value in word.items() if name != "along"}  # an earlier look's
+    return Verdict(plain | ({"along": list(standing.along)} if standing.along else {}), before=before)
 
 
 def holds(word: Mapping[str, Any], standing: Standing, rules: ConsentRules) -> bool:

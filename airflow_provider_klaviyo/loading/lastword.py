@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from airflow_provider_klaviyo.loading.consent import identity
 from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome
 from airflow_provider_klaviyo.loading.said import NOES, Action
 
+Kept = tuple[str, int, str, str, int, str]
+"""A row's key, whose word it is (in short, and in full), what it asks for, how late it is, and the word."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 AT_ONCE = 1_000
@@ -54,20 +57,20 @@ def rank(word: Mapping[str, Any]) -> int:
     return (datetime.fromisoformat(word["consented_at"]) - EPOCH) // MICROSECOND * 2 + no
 
 
-def overruled(said: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
+def overruled(said: Mapping[int, tuple[str, int]]) -> dict[int, str]:
     """
     Return which words about one person and channel do not hold, and why in a word.
 
-    :param said: All of them, by their place.
+    :param said: What each asks for and how late it is, by its place.
     """
-    latest: dict[Action, int] = {}
-    for at, word in said.items():
-        action = Action(word["action"])
-        if action not in latest or rank(word) > rank(said[latest[action]]):
-            latest[action] = at
-    lost = {at: "duplicate" for at in said if at not in latest.values()}
-    for action, at in latest.items():
-        if any(rank(said[latest[other]]) > rank(said[at]) for other in OVERRULED_BY[action] if other in latest):
+    latest: dict[str, tuple[int, int]] = {}
+    for at, (action, late) in said.items():
+        if action not in latest or late > latest[action][1]:
+            latest[action] = at, late
+    holding = {at for at, _ in latest.values()}
+    lost = {at: "duplicate" for at in said if at not in holding}
+    for action, (at, late) in latest.items():
+        if any(latest[other][1] > late for other in OVERRULED_BY[Action(action)] if other in latest):
             lost[at] = "contradicted"
     return lost
 
@@ -81,13 +84,14 @@ def last_words(said: Iterable[tuple[str, Json] | Outcome]) -> Iterator[tuple[str
     :param said: Words with the keys of their rows. Rows that have ended go through.
     """
     with _database() as database:
-        words: list[tuple[str, int, str]] = []
+        words: list[Kept] = []
         for each in said:
             if isinstance(each, Outcome):
                 yield each
                 continue
             key, word = each
-            words.append((key, _name(word), json.dumps(word)))
+            who = "\x00".join(identity(word))
+            words.append((key, _short(who), who, word["action"], rank(word), json.dumps(word)))
             if len(words) == AT_ONCE:
                 _keep(database, words)
         _keep(database, words)
@@ -110,28 +114,28 @@ def _database() -> Iterator[sqlite3.Connection]:
         database.execute("PRAGMA synchronous = OFF")
         database.execute("PRAGMA cache_size = -8000")
         database.execute("BEGIN")  # never committed: it goes with the load
-        database.execute("CREATE TABLE words (at INTEGER PRIMARY KEY, key TEXT, name INTEGER, word TEXT)")
+        database.execute("CREATE TABLE words (at INTEGER PRIMARY KEY, key TEXT, name INTEGER, who TEXT, action TEXT, late INTEGER, word TEXT)")
         database.execute("CREATE TABLE lost (at INTEGER PRIMARY KEY, code TEXT)")
         yield database
 
 
-def _keep(database: sqlite3.Connection, words: list[tuple[str, int, str]]) -> None:
-    database.executemany("INSERT INTO words (key, name, word) VALUES (?, ?, ?)", words)
+def _keep(database: sqlite3.Connection, words: list[Kept]) -> None:
+    database.executemany("INSERT INTO words (key, name, who, action, late, word) VALUES (?, ?, ?, ?, ?, ?)", words)
     words.clear()
 
 
 def _judge(database: sqlite3.Connection) -> None:
     """Write down which words do not hold."""
     database.execute("CREATE INDEX names ON words (name)")
-    several = "SELECT name, at, word FROM words WHERE name IN (SELECT name FROM words GROUP BY name HAVING count(*) > 1) ORDER BY name, at"
-    for _, named in groupby(database.execute(several), key=lambda row: row[0]):
-        people: dict[tuple[str, str], dict[int, Json]] = {}  # two people may share the short name
-        for _, at, word in named:
-            read = json.loads(word)
-            people.setdefault(identity(read), {})[at] = read
+    met_again = "SELECT name FROM words GROUP BY name HAVING count(*) > 1"
+    several = f"SELECT name, who, at, action, late FROM words WHERE name IN ({met_again}) ORDER BY name, at"  # noqa: S608 - our own words
+    for _, named in groupby(database.execute(several), key=itemgetter(0)):
+        people: dict[str, dict[int, tuple[str, int]]] = {}  # two people may share the short name
+        for _, who, at, action, late in named:
+            people.setdefault(who, {})[at] = action, late
         for said in people.values():
             database.executemany("INSERT INTO lost VALUES (?, ?)", overruled(said).items())
 
 
-def _name(word: Mapping[str, Any]) -> int:
-    return int.from_bytes(blake2b("\x00".join(identity(word)).encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
+def _short(who: str) -> int:
+    return int.from_bytes(blake2b(who.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)

@@ -1,27 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Map the columns of a source to the fields of a profile or an event."""
+"""Say which column of a source goes to which field of a profile or an event."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
-from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
-from airflow_provider_klaviyo.loading.phones import e164
-from airflow_provider_klaviyo.loading.rows import Json
+from airflow_provider_klaviyo.loading.conversions import CONVERTERS, check_conversion, conversion, converter
+from airflow_provider_klaviyo.loading.converters import Convert
+from airflow_provider_klaviyo.loading.mapper import LeaveOut, Mapper, Step, Unmappable, path_of
 
-Convert = Callable[[Any], Any]
+__all__ = ["CONVERTERS", "Convert", "FieldMapping", "Mapper", "Mappings", "Unmappable", "as_columns", "converter", "mapper", "mappings_of"]
 
-NESTED = frozenset({"properties", "location", "profile"})
-TRUE = frozenset({"1", "t", "true", "y", "yes", "on"})
-FALSE = frozenset({"0", "f", "false", "n", "no", "off"})
-LARGEST_EXPONENT = 300  # of a float; 1e999999999 would be written out as an integer of a billion digits
-UNCONVERTIBLE = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
-"""What a converter, also one of the user's own, raises for a value it does not expect."""
+OnNull = Literal["leave", "clear"]
+FORM = "mapped_fields"
+KEYS = ("origin_field", "destination_field", "convert_function", "on_null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,153 +25,163 @@ class FieldMapping:
     """
     Take one column of the source to one field of Klaviyo's.
 
-    :param origin_field: Name of the column.
+    :param origin_field: Name of the column; or several, of which the first counts that is neither null nor blank. ``None`` where there
+        is no column and ``convert_function`` has a ``default``: then every row gets that.
     :param destination_field: The field: ``email``, ``properties.plan``, ``location.city``, and for events
         also ``profile.email``, ``time``, ``value``, ``unique_id``.
-    :param convert_function: A callable, or the name of a converter: ``lower``, ``strip``, ``text``, ``number``, ``boolean``,
-        ``iso8601``, ``split`` or ``split:;``, ``e164`` or ``e164:US``.
-    :param on_null: What a null does: ``leave`` leaves the field in Klaviyo as it is, ``clear`` empties it. A blank text is no value
-        for a named converter, and leaves the field.
-    :raises KlaviyoConfigError: No converter has that name, or the destination is empty.
+    :param convert_function: A callable, or text: the name of a converter, which may have an argument (``split:;``, ``e164:US``); the
+        dotted path of a callable (``my_pkg.clean``); or several of these with ``|`` between, from left to right.
+    :param on_null: What a null does: ``leave`` leaves the field in Klaviyo as it is, ``clear`` empties it. NaN is a null. A blank text is
+        no value for a named converter, and leaves the field.
+    :raises KlaviyoConfigError: There is no such converter, no destination, or no column.
     """
 
-    origin_field: str
+    origin_field: str | Sequence[str] | None
     destination_field: str
     convert_function: str | Convert | None = None
-    on_null: Literal["leave", "clear"] = "leave"
+    on_null: OnNull = "leave"
 
     def __post_init__(self) -> None:
-        if not self.destination_field.strip("."):
-            message = f"The mapping of {self.origin_field!r} needs a destination_field, such as 'email' or 'properties.plan'."
-            raise KlaviyoConfigError(message)
-        converter(self.convert_function)
+        origin: Any = self.origin_field  # what was written down in JSON may be anything
+        destination: Any = self.destination_field
+        if not isinstance(origin, str) and isinstance(origin, Sequence):
+            object.__setattr__(self, "origin_field", origin := tuple(origin))
+        where = f"The mapping of {_named(origin)}"
+        if origin == () or not all(column and isinstance(column, str) for column in self.columns):
+            raise KlaviyoConfigError(f"{where}: origin_field is the name of a column, or a list of names")
+        if not isinstance(destination, str) or not destination.strip(".") or not all(path_of(destination)):
+            raise KlaviyoConfigError(f"{where} needs a destination_field, such as 'email' or 'properties.plan'.")
+        if self.on_null not in get_args(OnNull):
+            raise KlaviyoConfigError(f"{where}: on_null is one of {', '.join(get_args(OnNull))}")
+        try:
+            has_default = check_conversion(self.convert_function)
+        except KlaviyoConfigError as error:
+            raise KlaviyoConfigError(f"{where} to {self.destination_field!r}: {error}") from None
+        if not self.columns and not has_default:
+            raise KlaviyoConfigError(
+                f"The mapping to {self.destination_field!r} has no origin_field, and so needs a default, as in 'default:Online shop'"
+            )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it takes the first value of."""
+        match self.origin_field:
+            case None:
+                return ()
+            case tuple():
+                return self.origin_field
+        return (self.origin_field,)  # type: ignore[return-value] # what is no text is refused
 
 
-class Unmappable(ValueError):  # noqa: N818 - it is about a row, and ends there
+Mappings = Sequence[FieldMapping | Mapping[str, Any]] | Mapping[str, Any] | str
+"""The forms a mapping may have: see :func:`mappings_of`."""
+
+
+def mappings_of(given: Mappings | None) -> list[FieldMapping]:
     """
-    A value that its converter cannot convert.
+    Read a mapping in whatever form it was written.
 
-    :param field: The destination.
-    :param code: A short name of the reason.
-    :param reason: A sentence, without the value.
+    :param given: A sequence of :class:`FieldMapping`, or of dicts with its fields; or ``{"mapped_fields": [...]}``; or either as JSON text.
+        In a dict, a ``convert_function`` of ``""`` is none.
+    :return: The mappings; none for ``None`` or an empty sequence.
+    :raises KlaviyoConfigError: It is none of these, an entry is wrong (its position is named), or two of them have one destination.
     """
-
-    def __init__(self, field: str, code: str, reason: str) -> None:
-        self.field, self.code, self.reason = field, code, reason
-        super().__init__(reason)
-
-
-def number(value: Any) -> int | float:
-    """Read a number, also from text such as ``"1234.50"``."""
-    if isinstance(value, bool):
-        raise TypeError
-    if isinstance(value, int):
-        return value
-    read = Decimal(str(value).strip())
-    if not read.is_finite() or read.adjusted() > LARGEST_EXPONENT:
-        raise ValueError
-    return int(read) if read == read.to_integral_value() and "." not in str(value) else float(read)
+    found = [_entry(each, position) for position, each in enumerate(_listed(given), start=1)]
+    _refuse_twice(found)
+    return found
 
 
-def boolean(value: Any) -> bool:
-    """Read a boolean, also from ``"yes"``, ``"f"``, ``0``."""
-    word = str(value).strip().lower()
-    if word not in TRUE | FALSE:
-        raise ValueError
-    return word in TRUE
-
-
-def iso8601(value: Any) -> str:
-    """Write a time as ISO 8601; a time without an offset is taken as UTC, a day as its beginning."""
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime.combine(value, time())
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
-
-
-def split(separator: str, value: Any) -> list[str]:
-    """Cut a text into a list, without blanks."""
-    return [part.strip() for part in str(value).split(separator) if part.strip()]
-
-
-CONVERTERS: dict[str, Callable[[str], Convert]] = {
-    "lower": lambda _: lambda value: str(value).strip().lower(),
-    "strip": lambda _: lambda value: str(value).strip(),
-    "text": lambda _: str,
-    "number": lambda _: number,
-    "boolean": lambda _: boolean,
-    "iso8601": lambda _: iso8601,
-    "split": lambda separator: partial(split, separator or ","),
-    "e164": lambda region: partial(e164, region=region or None),
-}
-
-
-def converter(convert: str | Convert | None) -> Convert | None:
+def as_columns(names: Iterable[str]) -> list[FieldMapping]:
     """
-    Find a converter by its name.
+    Make the mapping of a source whose columns are named as the fields that they go to: ``email``, ``properties.plan``.
 
-    :param convert: A callable, a name with an optional argument behind a colon, or nothing.
-    :raises KlaviyoConfigError: No converter has that name.
+    :param names: The columns.
+    :raises KlaviyoConfigError: A column has no name, or two have the same.
     """
-    if convert is None or callable(convert):
-        return convert
-    name, _, argument = convert.partition(":")
-    if name not in CONVERTERS:
-        message = f"There is no converter {name!r}: take one of {', '.join(sorted(CONVERTERS))}, or give a callable."
-        raise KlaviyoConfigError(message)
-    return CONVERTERS[name](argument)
+    columns: list[Any] = list(names)
+    if unnamed := [str(position) for position, name in enumerate(columns, start=1) if not isinstance(name, str) or not name.strip()]:
+        raise KlaviyoConfigError(
+            f"Column {', '.join(unnamed)} of the source has no name: name the field of Klaviyo's it goes to, or give a mapping."
+        )
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        raise KlaviyoConfigError(f"The source has {', '.join(map(repr, twice))} more than once: name its columns apart, or give a mapping.")
+    return mappings_of([FieldMapping(name, name) for name in columns])
 
 
-def mapper(mappings: Iterable[FieldMapping]) -> Callable[[Mapping[str, Any]], Json]:
+def mapper(mappings: Mappings, *, sparse: bool = False, leave_out: LeaveOut | None = None) -> Mapper:
     """
     Make the function that maps one source row.
 
-    :param mappings: Which column goes where.
-    :return: A function that raises :class:`Unmappable` where a value cannot be converted,
+    :param mappings: Which column goes where, in any form :func:`mappings_of` takes.
+    :param sparse: Whether rows may lack columns, as lines of JSON do: a field whose column is not there is left as it is, and
+        ``customer.address.city`` reaches into objects. Otherwise every row has every column.
+    :param leave_out: Is told the field and a code where a value cannot be converted; the row is then mapped without that field, unless it
+        is an event's ``time``, ``metric`` or ``unique_id``, or the ``consent`` or ``channels`` of somebody.
+    :return: A function that raises :class:`Unmappable` where a value cannot be converted and is not left out,
         and :class:`KlaviyoConfigError` where the source has no such column.
+    :raises KlaviyoConfigError: A mapping is wrong, or names a function that cannot be imported.
     """
-    steps = [(each, tuple(_path(each.destination_field)), converter(each.convert_function)) for each in mappings]
-
-    def map_row(source: Mapping[str, Any]) -> Json:
-        target: Json = {}
-        for each, path, convert in steps:
-            if each.origin_field not in source:
-                message = f"The source has no column {each.origin_field!r}; it has {', '.join(map(str, source))}."
-                raise KlaviyoConfigError(message)
-            value = source[each.origin_field]
-            if value is None:
-                if each.on_null == "clear":
-                    _put(each, target, path, None)
-            elif not (isinstance(each.convert_function, str) and isinstance(value, str) and not value.strip()):
-                _put(each, target, path, value if convert is None else _converted(each, convert, value))
-        return target
-
-    return map_row
+    return Mapper(
+        [
+            Step(each.columns, each.destination_field, conversion(each.convert_function), each.on_null == "clear")
+            for each in mappings_of(mappings)
+        ],
+        sparse=sparse,
+        leave_out=leave_out,
+    )
 
 
-def _converted(mapping: FieldMapping, convert: Convert, value: Any) -> Any:
+def _listed(given: Mappings | None) -> Sequence[Any]:
+    """Return the entries, out of JSON and out of the form around them."""
+    if isinstance(given, str):
+        try:
+            given = json.loads(given)
+        except ValueError:
+            raise KlaviyoConfigError("mapping: this text is no JSON; write a list of mappings, or an object with mapped_fields") from None
+    if isinstance(given, Mapping):
+        if set(given) != {FORM}:
+            keys = ", ".join(map(repr, given)) or "no key"
+            raise KlaviyoConfigError(f"mapping: an object has the one key '{FORM}', a list of mappings, and this one has {keys}")
+        if not (given := given[FORM]):
+            raise KlaviyoConfigError(f"mapping: {FORM} lists no mapping")
+    if given is None:
+        return ()
+    if isinstance(given, (str, bytes)) or not isinstance(given, Sequence):
+        raise KlaviyoConfigError(f"mapping: a list of mappings is wanted, or an object with {FORM}, and this is a {type(given).__name__}")
+    return given
+
+
+def _entry(given: Any, position: int) -> FieldMapping:
+    where = f"mapping, entry {position}"
+    if isinstance(given, FieldMapping):
+        return given
+    if not isinstance(given, Mapping):
+        raise KlaviyoConfigError(
+            f"{where}: a mapping is a FieldMapping, or an object with {', '.join(KEYS)}; this is a {type(given).__name__}"
+        )
+    if unknown := [str(key) for key in given if key not in KEYS]:
+        raise KlaviyoConfigError(f"{where}: a mapping has no {', '.join(map(repr, unknown))}; it has {', '.join(KEYS)}")
+    if missing := [key for key in KEYS[:2] if key not in given]:
+        raise KlaviyoConfigError(f"{where} lacks {' and '.join(missing)}")
+    fields = {**given, "convert_function": given.get("convert_function") or None}
     try:
-        return convert(value)
-    except UNCONVERTIBLE as error:
-        name = mapping.convert_function if isinstance(mapping.convert_function, str) else "the convert_function"
-        reason = f"{mapping.origin_field}: {name} cannot convert this value (a {type(value).__name__})"
-        raise Unmappable(mapping.destination_field, "unconvertible", reason) from error
+        return FieldMapping(**fields)
+    except KlaviyoConfigError as error:
+        raise KlaviyoConfigError(f"{where}: {error}") from None
 
 
-def _path(destination: str) -> Iterable[str]:
-    """Cut ``profile.properties.a.b`` behind the names that nest: the rest is one name, dots and all."""
-    head, dot, rest = destination.partition(".")
-    if dot and head in NESTED:
-        return (head, *_path(rest)) if head == "profile" else (head, rest)
-    return (destination,)
+def _refuse_twice(mappings: Iterable[FieldMapping]) -> None:
+    taken: dict[tuple[str, ...], FieldMapping] = {}
+    for each in mappings:
+        first = taken.setdefault(path_of(each.destination_field), each)
+        if first is not each:
+            raise KlaviyoConfigError(
+                f"mapping: both {_named(first.origin_field)} and {_named(each.origin_field)} go to {each.destination_field!r}. For the first"
+                " that has a value, name the columns in one mapping: its origin_field may be a list."
+            )
 
 
-def _put(mapping: FieldMapping, target: Json, path: tuple[str, ...], value: Any) -> None:
-    for name in path[:-1]:
-        inner = target.get(name) or {}
-        if not isinstance(inner, Mapping):
-            reason = f"{mapping.origin_field}: {name} holds a {type(inner).__name__}, so nothing can go into it"
-            raise Unmappable(mapping.destination_field, "not_an_object", reason)
-        outer, target = target, dict(inner)  # a copy: the source may share one object among its rows
-        outer[name] = target
-    target[path[-1]] = value
+def _named(origin: str | Sequence[str] | None) -> str:
+    if origin is None:
+        return "no column"
+    return " or ".join(map(repr, origin)) if isinstance(origin, tuple) else repr(origin)

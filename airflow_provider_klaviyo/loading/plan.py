@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, Protocol, Self, get_args
@@ -11,11 +11,9 @@ from typing import Any, Literal, Protocol, Self, get_args
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.loading.checks import OnInvalid
 from airflow_provider_klaviyo.loading.consent import ConsentRules
-from airflow_provider_klaviyo.loading.mapping import FieldMapping
+from airflow_provider_klaviyo.loading.mapping import Mappings
 from airflow_provider_klaviyo.loading.rows import Json
 
-Mappings = Sequence[FieldMapping | Mapping[str, Any]] | Mapping[str, Any] | str
-"""What says how columns become fields."""
 KindName = Literal["profiles", "events", "consent", "members"]
 
 MEGABYTE = 1_000_000
@@ -88,6 +86,8 @@ class Plan:
     :param state_name: Which load of profiles it is whose rows are compared with its last; loads of the same name share what they know.
     :param mapping: How the columns of a row become fields, in any form that :func:`~airflow_provider_klaviyo.loading.mapping.mappings_of`
         takes; without one, rows are Klaviyo's fields already.
+    :param columns: Whether rows are flat: without a mapping, their columns are fields by their names, such as ``properties.plan``, and a
+        null leaves its field.
     :param sparse: Whether a row may lack a column that the mapping names, as lines of JSON do.
     :param key_field: The column that names a row in the rejects file; its position by default.
     :param list_id: List that profiles are added to (membership is no consent), or that ``members`` is about.
@@ -122,6 +122,7 @@ class Plan:
     state_path: Folder | None = None
     state_name: str = "profiles"
     mapping: Mappings | None = None
+    columns: bool = False
     sparse: bool = False
     key_field: str | None = None
     list_id: str | None = None

@@ -7,19 +7,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_klaviyo.api.bodies import EVENT_FIELDS
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
-from airflow_provider_klaviyo.loading.checks import Check, Invalid
+from airflow_provider_klaviyo.loading import said
+from airflow_provider_klaviyo.loading.checks import PROFILE_FIELDS, Check, Invalid
 from airflow_provider_klaviyo.loading.history import History
 from airflow_provider_klaviyo.loading.kinds import Kind, digest
 from airflow_provider_klaviyo.loading.lanes import SINGLE, Lane
 from airflow_provider_klaviyo.loading.ledger import Sent
-from airflow_provider_klaviyo.loading.mapping import Unmappable, mapper
+from airflow_provider_klaviyo.loading.mapping import Unmappable, as_columns, mapper
 from airflow_provider_klaviyo.loading.plan import Plan
 from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome, Reject, Row, Skip
 from airflow_provider_klaviyo.loading.seen import Seen
 
 Source = Iterable[Row | Skip | Reject | Mapping[str, Any]]
 Mapped = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+KNOWN = PROFILE_FIELDS | EVENT_FIELDS | frozenset(said.FIELDS)
+"""Columns that are fields, though they may name the row as well."""
+
+
+def _as_it_is(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,13 @@ class Preparation:
         self.plan, self.kind, self.check, self.history, self.seen, self.only = plan, kind, check, history, seen, only
         self.left_out = 0
         """Rows that were read and are none of those to be loaded."""
+        self._by_columns: dict[tuple[str, ...], Mapped] = {}
         self._room = {name: room_for_items(plan, lane) for name, lane in kind.lanes.items()}
-        self._map: Mapped = mapper(plan.mapping) if plan.mapping else lambda source: source
+        self._leave_out = check.leave_out if plan.on_invalid == "drop_field" else None
+        if plan.mapping:
+            self._map: Mapped = mapper(plan.mapping, sparse=plan.sparse, leave_out=self._leave_out)
+        else:
+            self._map = self._by_name if plan.columns else _as_it_is
 
     def items(self, rows: Source) -> Iterator[Item | Outcome]:
         """
@@ -66,42 +79,51 @@ class Preparation:
 
         :param rows: The source.
         """
+        yield from (each for each in self._items(rows) if each is not None)
+        for key, data in self.kind.leftovers():
+            yield Item(key, self.kind.identity(data), self.kind.item(data), self.kind.lanes[self.kind.lane(data)])
+
+    def _items(self, rows: Source) -> Iterator[Item | Outcome | None]:
         for position, source in enumerate(rows):
             match source:
                 case Skip():
-                    yield from self._wanted(Outcome(source.key, Fate.SKIPPED, "source", source.code, source.reason))
+                    yield self._ended(source.key, Fate.SKIPPED, "source", source.code, source.reason)
                 case Reject():
-                    yield from self._wanted(Outcome(source.key, Fate.REJECTED, "source", source.code, source.reason))
+                    yield self._ended(source.key, Fate.REJECTED, "source", source.code, source.reason)
                 case Row():
                     yield from self._row(source.key, source.data)
                 case _:
                     yield from self._row(self._key(source, position), source)
-        for key, data in self.kind.leftovers():
-            yield Item(key, self.kind.identity(data), self.kind.item(data), self.kind.lanes[self.kind.lane(data)])
 
-    def _row(self, key: str, source: Mapping[str, Any]) -> Iterator[Item | Outcome]:
+    def _row(self, key: str, source: Mapping[str, Any]) -> Iterator[Item | Outcome | None]:
         try:
-            for said in self.kind.rows(self._map(source), self.check):
-                match said:
+            for each in self.kind.rows(self._map(source), self.check):
+                match each:
                     case Skip():
-                        yield from self._wanted(Outcome(key + said.key, Fate.SKIPPED, "check", said.code, said.reason))
+                        yield self._ended(key + each.key, Fate.SKIPPED, "check", each.code, each.reason)
                     case Reject():
-                        yield from self._wanted(Outcome(key + said.key, Fate.REJECTED, "check", said.code, said.reason))
+                        yield self._ended(key + each.key, Fate.REJECTED, "check", each.code, each.reason)
                     case suffix, data:
-                        yield from self._wanted(self._ready(key + suffix, data))
+                        yield self._ready(key + suffix, data)
         except Unmappable as error:
-            yield from self._wanted(Outcome(key, Fate.REJECTED, "map", error.code, error.reason, error.field))
+            yield self._ended(key, Fate.REJECTED, "map", error.code, error.reason, error.field)
         except Invalid as error:
-            yield from self._wanted(Outcome(key, Fate.REJECTED, "check", error.code, error.reason, error.field))
+            yield self._ended(key, Fate.REJECTED, "check", error.code, error.reason, error.field)
 
-    def _wanted(self, result: Item | Outcome) -> Iterator[Item | Outcome]:
-        if self.only is None or self.only.get(digest(result.key)) is not None:
-            yield result
-        else:
-            self.left_out += 1
+    def _ended(self, key: str, fate: Fate, stage: str, code: str, reason: str, pointer: str = "") -> Outcome | None:  # noqa: PLR0917
+        return None if self._is_left_out(key) else Outcome(key, fate, stage, code, reason, pointer)
 
-    def _ready(self, key: str, data: Json) -> Item | Outcome:
+    def _is_left_out(self, key: str) -> bool:
+        """Whether a row is none of those to be loaded; then nothing is known of it."""
+        if self.only is None or self.only.get(digest(key)) is not None:
+            return False
+        self.left_out += 1
+        return True
+
+    def _ready(self, key: str, data: Json) -> Item | Outcome | None:
         """Return a checked row as an item, or what became of it already."""
+        if self._is_left_out(key):
+            return None
         kind = self.kind
         if outcome := kind.known(key, data):
             return outcome
@@ -125,6 +147,14 @@ class Preparation:
         if mark and not self.plan.resend and self.history.last_mark(identity) == mark:
             return Outcome(key, Fate.UNCHANGED, "dedupe", "unchanged", "it says what it said when it was last loaded")
         return Item(key, identity, written, lane, mark)
+
+    def _by_name(self, source: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Map a row whose columns are fields by their names."""
+        columns = tuple(source)
+        if columns not in self._by_columns:
+            left = [name for name in columns if name != self.plan.key_field or name in KNOWN]
+            self._by_columns[columns] = mapper(as_columns(left), leave_out=self._leave_out)
+        return self._by_columns[columns](source)
 
     def _key(self, source: Mapping[str, Any], position: int) -> str:
         field = self.plan.key_field

@@ -33,7 +33,7 @@ KNOWN_BY = ("email", "phone_number", "external_id", "id", "_kx")
 """What a profile is looked for by, the first of a row."""
 IN_LISTS = frozenset({"email", "phone_number"})
 """What a list's members are looked for by."""
-TOLD_OF_PEOPLE = ("email", "phone_number", "external_id", "anonymous_id")
+TOLD_OF_PEOPLE = ("email", "phone_number", "external_id")
 OURS = "api"
 """The integration whose metrics come from requests; others have metrics of the same names."""
 GAP = timedelta(minutes=5)
@@ -205,7 +205,9 @@ def _request(metric_id: str, start: datetime, end: datetime) -> Request[Json]:
     """Return the request for a page of events: a second wider than they lie, for bounds are not always what they say."""
     return in_large_pages(
         events_api.list_(
-            filter=all_of(equals("metric_id", metric_id), greater_or_equal("datetime", start - SECOND), less_than("datetime", end + 2 * SECOND)),
+            filter=all_of(
+                equals("metric_id", metric_id), greater_or_equal("datetime", start - SECOND), less_than("datetime", end + 2 * SECOND)
+            ),
             sort="datetime",
             fields={"event": ["datetime", "event_properties"], "profile": TOLD_OF_PEOPLE},
             include=["profile"],

@@ -25,12 +25,15 @@ OVERLAP = timedelta(minutes=10)
 # The states say who was erased, the format says which address is none: neither may be used, not even of an order.
 CONTACT = """defaultEmailAddress { emailAddress validFormat marketingState }
         defaultPhoneNumber { phoneNumber smsMarketingConsent { state } }"""
+# Of a customer, since when a state holds, too: that is the date of their consent.
+CONSENT = """defaultEmailAddress { emailAddress validFormat marketingState marketingUpdatedAt }
+        defaultPhoneNumber { phoneNumber smsMarketingConsent { state updatedAt } }"""
 
 CUSTOMER = f"""
         id legacyResourceId createdAt updatedAt firstName lastName locale tags state verifiedEmail dataSaleOptOut numberOfOrders
         amountSpent {{ amount currencyCode }}
         lastOrder {{ name }}
-        {CONTACT}
+        {CONSENT}
         defaultAddress {{
           company address1 address2 city province provinceCode country countryCodeV2 zip latitude longitude timeZone
         }}"""

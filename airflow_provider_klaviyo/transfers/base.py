@@ -96,6 +96,8 @@ class KlaviyoLoadOperator(KlaviyoOperator):
     """
 
     kind: ClassVar[KindName]
+    columns: ClassVar[bool] = False
+    """Whether rows are flat, and columns fields by their names where there is no mapping."""
     sparse: ClassVar[bool] = False
     """Whether a row may lack a column that the mapping names."""
 
@@ -247,6 +249,7 @@ class KlaviyoLoadOperator(KlaviyoOperator):
             staging_path=folder("staging_path", self.staging_path),
             rejects_path=file(self.rejects_path),
             mapping=self.mapping,
+            columns=self.columns,
             sparse=self.sparse,
             key_field=self.key_field,
             on_invalid=self.on_invalid,

@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_klaviyo.operators.base import Journal
 from airflow_provider_klaviyo.transfers.base import KlaviyoLoadOperator
 from airflow_provider_klaviyo.transfers.formats import FileFormat
+from airflow_provider_klaviyo.transfers.kinds import ConsentLoad, EventsLoad, ProfilesLoad
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_klaviyo.loading.rows import Reject, Row
+
+FORMS = 1_000
+"""Sets of columns to be remembered: lines of JSON may each have their own."""
 
 
 class ObjectStorageSource(KlaviyoLoadOperator):
@@ -34,6 +39,7 @@ class ObjectStorageSource(KlaviyoLoadOperator):
     :param allow_missing: Whether it is well that no file is there: the export of an hour in which nothing happened.
     """
 
+    columns: ClassVar[bool] = True
     sparse: ClassVar[bool] = True
     """Lines of JSON may lack columns; of a file with a header the reader sees to it that it has them."""
 
@@ -52,7 +58,7 @@ class ObjectStorageSource(KlaviyoLoadOperator):
         """
         from airflow_provider_klaviyo.transfers.files import rows_in
 
-        return rows_in(
+        rows = rows_in(
             self.source_path,
             conn_id=self.source_conn_id,
             file_format=self.file_format,
@@ -62,10 +68,46 @@ class ObjectStorageSource(KlaviyoLoadOperator):
             required=self._required(),
             allow_missing=self.allow_missing,
         )
+        return rows if self.mapping else placed(rows)
 
     def _required(self) -> set[str]:
         """Return the columns that the mapping and ``key_field`` name."""
         from airflow_provider_klaviyo.loading.mapping import mappings_of
 
-        named = {each.origin_field for each in mappings_of(self.mapping)} if self.mapping else set()
-        return {*named, *([self.key_field] if self.key_field else [])}
+        named = {column for each in mappings_of(self.mapping) for column in each.columns}
+        return {*named, self.key_field} if self.key_field else named
+
+
+def placed(rows: Iterable[Row | Reject]) -> Iterator[Row | Reject]:
+    """
+    Put each value where its column's name says: ``properties.plan`` is the property ``plan``. What is empty says nothing.
+
+    :param rows: Rows of files.
+    """
+    from airflow_provider_klaviyo.loading.mapping import Unmappable, as_columns, mapper
+    from airflow_provider_klaviyo.loading.rows import Reject, Row
+
+    @lru_cache(maxsize=FORMS)
+    def by_names(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+        return mapper(as_columns(names))
+
+    for row in rows:
+        if isinstance(row, Reject):
+            yield row
+            continue
+        try:
+            yield Row(row.key, dict(by_names(tuple(row.data))(row.data)))
+        except Unmappable as error:
+            yield Reject(row.key, error.code, error.reason)
+
+
+class ObjectStorageToKlaviyoProfilesOperator(ObjectStorageSource, ProfilesLoad):
+    """Load the rows of files as profiles."""
+
+
+class ObjectStorageToKlaviyoEventsOperator(ObjectStorageSource, EventsLoad):
+    """Load the rows of files as events."""
+
+
+class ObjectStorageToKlaviyoConsentOperator(ObjectStorageSource, ConsentLoad):
+    """Load the rows of files as consent: who agreed to what, and who did not."""

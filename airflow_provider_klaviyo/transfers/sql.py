@@ -62,7 +62,7 @@ def sql_hook(conn_id: str, hook_params: Mapping[str, Any] | None = None) -> DbAp
 database = sql_hook
 
 
-def _no_database(conn_id: str, kind: str, why: str) -> str:
+def _no_database(conn_id: str, kind: str | None, why: str) -> str:
     return f"The connection {conn_id!r} is of the type {kind!r}, which cannot be read by SQL ({why}): name a connection to a database."
 
 
@@ -92,10 +92,9 @@ def query_in(sql: str) -> str:
     :param sql: The text.
     :raises KlaviyoConfigError: It is empty, several statements, or changes something.
     """
-    from sqlparse.engine import FilterStack
-
-    # Without grouping, which gives up on long lists of values.
-    found = [(each, first) for each in FilterStack(strip_semicolon=True).run(sql) if (first := each.token_first(skip_cm=True)) is not None]
+    # Without sqlparse's grouping, which gives up on long lists of values.
+    splitter: Any = import_module("sqlparse.engine").FilterStack(strip_semicolon=True)
+    found = [(each, first) for each in splitter.run(sql) if (first := each.token_first(skip_cm=True)) is not None]
     statements = [(each, first) for each, first in found if first.value != ";"]
     if not statements:
         raise KlaviyoConfigError("sql is empty: give one query.")

@@ -30,7 +30,9 @@ class SqlSource(KlaviyoLoadOperator):
     :param fetch_size: Rows to have in memory at once; fewer where rows are large.
     """
 
-    template_ext: ClassVar[Sequence[str]] = (".sql",)
+    columns: ClassVar[bool] = True
+
+    template_ext = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "parameters": "json"}
 
     sql: str

@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import IntEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from airflow_provider_klaviyo.api.values import CURRENCY, E164, Unfit, distinct, filled, fit, is_email
+from airflow_provider_klaviyo.api.values import CURRENCY, E164, Unfit, as_text, distinct, filled, fit, is_email, is_null
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,14 @@ class Level(IntEnum):
     GOLD = 3
 
 
+class Plan(StrEnum):
+    GOLD = "gold"
+
+
+class Place(Enum):
+    HERE = ("a", 1)
+
+
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
@@ -84,6 +92,15 @@ class Level(IntEnum):
         (("a", {"b": (1, None)}), ["a", {"b": [1, None]}]),
         ({7: {"x"}}, {"7": ["x"]}),
         (Level.GOLD, 3),
+        (Plan.GOLD, "gold"),
+        (Place.HERE, ["a", 1]),
+        (Decimal(1042), 1042),
+        (Decimal("1042.0"), 1042.0),
+        (Decimal(2**53 + 1), 2**53 + 1),
+        (time(9, 30, tzinfo=UTC), "09:30:00+00:00"),
+        (timedelta(minutes=1, milliseconds=500), 60.5),
+        ({"b", "a", "c"}, ["a", "b", "c"]),
+        ({Decimal(1): 1, None: 2, date(2026, 1, 1): 3}, {"1": 1, "None": 2, "2026-01-01": 3}),
         (True, True),
     ],
 )
@@ -101,6 +118,11 @@ def test_what_json_carries(value: Any, kept: Any) -> None:
         ("é" * 50_001, "text_too_long"),
         ("half \udc80", "not_unicode"),
         ({"a": {"b": [b"bytes"]}}, "no_json_form"),
+        (bytearray(b"bytes"), "no_json_form"),
+        (memoryview(b"bytes"), "no_json_form"),
+        (object(), "no_json_form"),
+        ({b"a": 1}, "no_json_form"),
+        (Decimal(2**63), "number_too_large"),
         ([0] * 4_001, "list_too_long"),
     ],
 )
@@ -126,3 +148,30 @@ def test_what_says_nothing_is_left_out() -> None:
 
 def test_the_first_of_each_is_kept() -> None:
     assert distinct(["b", " a", None, "", "a ", "b", "B"]) == ["b", "a", "B"]
+
+
+def test_bytes_are_told_how_to_be_sent() -> None:
+    for raw in (b"x", bytearray(b"x"), memoryview(b"x")):
+        with pytest.raises(Unfit, match=f"^{type(raw).__name__} have no form in JSON: map them with text"):
+            fit(raw)
+
+
+@pytest.mark.parametrize(
+    "value", [0, "", "nan", False, [], [float("nan")], {}, b"", date(2026, 1, 1), float("inf"), object()], ids=range(11)
+)
+def test_what_is_a_value(value: Any) -> None:
+    assert not is_null(value)
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), Decimal("NaN"), Decimal("sNaN")], ids=range(4))
+def test_what_says_that_there_is_none(value: Any) -> None:
+    assert is_null(value)
+
+
+def test_what_has_no_text() -> None:
+    empty: list[Any] = [[], {}, (), set()]
+    for value in empty:
+        with pytest.raises(TypeError):
+            as_text(value)
+    with pytest.raises(ValueError, match="utf-8"):
+        as_text(b"\xff")

@@ -60,6 +60,14 @@ def test_only_the_rejected_rows_are_loaded_again(klaviyo: SandboxServer, tmp_pat
     assert "p00077@example.com" in emails(klaviyo) or kind == "events"
 
 
+def test_a_row_that_is_left_out_makes_no_duplicate_of_one_that_is_not(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    file = tmp_path / "rejects.jsonl"
+    file.write_text('{"key": "second", "fate": "rejected"}\n')
+    (row,) = people(1)
+    report = load(klaviyo, [Row("first", row.data), Row("second", row.data)], plan("profiles", tmp_path, retry_rejects=file))
+    assert (report.read, report.loaded, report.left_out) == (1, 1, 1)
+
+
 def test_a_rejects_file_that_is_not_there_or_none_is_said_before_anything_is_sent(klaviyo: SandboxServer, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
     other.write_text('{"key": "1", "fate": "rejected"}\nnothing\n')

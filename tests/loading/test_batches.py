@@ -160,11 +160,13 @@ def test_rows_are_named_by_a_column_or_their_place(tmp_path: Path) -> None:
 def test_a_mapping_that_fails_rejects_its_row(tmp_path: Path) -> None:
     mapping = [FieldMapping("mail", "email", "lower"), FieldMapping("age", "properties.age", "number")]
     rows = [{"mail": "A@B.de", "age": "12"}, {"mail": "c@d.de", "age": "twelve"}, {"mail": "e@f.de", "age": ""}]
-    manifest, stage = staged(rows, plan("profiles", tmp_path, mapping=mapping))
+    manifest, stage = staged(rows, plan("profiles", tmp_path, mapping=mapping, on_invalid="reject_row"))
     assert manifest.reasons == {"rejected: unconvertible": 1}
     (line,) = stage.outcomes("staging-000001")
     assert (line["key"], line["stage"], line["pointer"]) == ("row 2", "map", "properties.age")
     assert "twelve" not in json.dumps(line)
+    manifest, _ = staged(rows, plan("profiles", tmp_path, mapping=mapping))
+    assert (manifest.reasons, manifest.dropped) == ({}, {"properties.age: unconvertible": 1})
 
 
 def test_old_events_start_no_flows(tmp_path: Path) -> None:

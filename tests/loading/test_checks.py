@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,10 @@ PROFILES = kind_of(Plan(kind="profiles", staging_path=Path()), NOW)
 EVENTS = kind_of(Plan(kind="events", staging_path=Path()), NOW)
 
 
+class Color(Enum):
+    RED = "red"
+
+
 def nested(levels: int) -> Any:
     value: Any = "deep"
     for _ in range(levels):
@@ -47,12 +52,15 @@ GOOD = [
     ("phone_number", "+1 415 555 2671", "+14155552671"),
     ("external_id", 42, "42"),
     ("external_id", Decimal("10.50"), "10.50"),
+    ("external_id", 1042.0, "1042"),  # what a table with nulls makes of 1042
+    ("external_id", Color.RED, "red"),
     ("external_id", UUID(int=1), "00000000-0000-0000-0000-000000000001"),
     ("first_name", "{{ first_name }} {% unsubscribe %}", "{{ first_name }} {% unsubscribe %}"),
     ("first_name", "Zoë 😀", "Zoë 😀"),
     ("last_name", None, None),
     ("locale", "en_US", "en-US"),
     ("title", date(2026, 11, 1), "2026-11-01"),
+    ("title", True, "true"),
 ]
 
 BAD = [
@@ -61,7 +69,12 @@ BAD = [
         for bad in ("sarah", "a@b", "a@b..de", ".a@b.de", "a.@b.de", "a b@c.de", "a@b.de,c@d.de", "<a@b.de>", "a@-b.de")
     ),
     *(("email", bad, "bad_email") for bad in ("x" * 65 + "@b.de", f"a@{'b' * 250}.de", "a\udc80@b.de", NAN, b"a@b.de", "a@1.2.3.4")),
+    ("email", 10**5_000, "bad_email"),
+    ("email", ["a@b.de"], "bad_email"),
     ("phone_number", "555", "bad_phone"),
+    ("phone_number", 10**5_000, "bad_phone"),
+    ("phone_number", ["+14155552671"], "bad_phone"),
+    ("phone_number", b"+14155552671", "bad_phone"),
     ("phone_number", "(415) 555-2671", "bad_phone"),
     ("external_id", NAN, "not_a_number"),
     ("external_id", Decimal("NaN"), "not_a_number"),
@@ -74,11 +87,21 @@ BAD = [
     ("first_name", datetime(2026, 1, 1), "naive_time"),  # noqa: DTZ001 - the fault
     ("first_name", "x" * 100_001, "text_too_long"),
     ("first_name", "ü" * 50_001, "text_too_long"),
+    ("first_name", "x" * 101_000, "text_too_long"),
     ("locale", "English", "bad_locale"),
+    ("locale", 10**5_000, "bad_locale"),
 ]
 
 PROPERTIES_GOOD = [
     (Decimal("12.50"), 12.5),
+    (Decimal(2**53 + 1), 2**53 + 1),
+    (time(9, 30), "09:30:00"),
+    (timedelta(hours=1), 3600),
+    (timedelta(milliseconds=1500), 1.5),
+    (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+    (Color.RED, "red"),
+    ([Color.RED, {"a": Decimal("0.5")}], ["red", {"a": 0.5}]),
+    ({3, 1, 2}, [1, 2, 3]),
     (True, True),
     (None, None),
     (0, 0),
@@ -103,6 +126,10 @@ PROPERTIES_BAD = [
     (Decimal("sNaN"), "not_a_number"),
     (2**63, "number_too_large"),
     (-(2**63) - 1, "number_too_large"),
+    (Decimal(2**63), "number_too_large"),
+    (memoryview(b"bytes"), "no_json_form"),
+    ({(1, 2): 3}, "no_json_form"),
+    ({10**5_000: 3}, "number_too_large"),
     (datetime(2026, 11, 1), "naive_time"),  # noqa: DTZ001 - the fault
     (b"bytes", "no_json_form"),
     (1j, "no_json_form"),
@@ -160,6 +187,7 @@ def test_bad_properties(value: Any, code: str) -> None:
         ({"latitude": 10**400}, None, "location.latitude: bad_degrees"),
         ({"timezone": "Europe/Berlin", "zip": 10115}, {"timezone": "Europe/Berlin", "zip": "10115"}, ""),
         ({"timezone": "Berlin"}, None, "location.timezone: bad_timezone"),
+        ({"timezone": 10**5_000}, None, "location.timezone: bad_timezone"),
         ({"city": None, "country": "", "region": "  "}, {"city": None}, ""),
         ({}, None, ""),
     ],
@@ -203,6 +231,11 @@ def test_which_identifier_was_lost_is_said_for_this_row_alone() -> None:
         check.profile({"first_name": "x"})
 
 
+def test_only_what_a_person_is_found_by_is_named_when_nobody_can_be_found() -> None:
+    with pytest.raises(Invalid, match="its email and phone_number cannot be used"):
+        checked({"email": "sarah", "phone_number": "555", "first_name": NAN, "properties": {"email": NAN, "external_id": NAN}})
+
+
 def test_national_numbers_need_a_region() -> None:
     assert checked({"phone_number": "(415) 555-2671"}, region="US")[0] == {"phone_number": "+14155552671"}
     with pytest.raises(Invalid, match="its phone_number cannot be used"):
@@ -240,15 +273,19 @@ def test_a_row_that_is_no_object_is_rejected(row: Any) -> None:
         ({"time": 1_700_000_000}, "bad_time"),
         ({"time": "2026-11-01T10:00:00"}, "naive_time"),
         ({"time": datetime(2026, 11, 1)}, "naive_time"),  # noqa: DTZ001 - the fault
+        ({"time": NAN}, "bad_time"),
+        ({"time": "1970-01-01T00:00:00Z"}, "time_out_of_range"),
         ({"time": "1990-01-01T00:00:00Z"}, "time_out_of_range"),
         ({"time": NOW + timedelta(days=365, seconds=1)}, "time_out_of_range"),
         ({"time": datetime.max.replace(tzinfo=UTC)}, "time_out_of_range"),
         ({"time": datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))}, "time_out_of_range"),
         ({"profile": {}}, "no_identifier"),
         ({"properties": ["x"]}, "not_an_object"),
+        ({"properties": "{}"}, "not_an_object"),
+        ({"unique_id": "x" * 256}, "unique_id_too_long"),
         ({"properties": {str(at): at for at in range(401)}}, "too_many_properties"),
     ],
-    ids=range(17),
+    ids=range(21),
 )
 def test_an_event_that_cannot_be_sent(changed: Any, code: str) -> None:
     with pytest.raises(Invalid) as refused:
@@ -286,6 +323,31 @@ def test_an_id_that_cannot_be_sent_costs_the_event_for_with_another_it_would_cou
     with pytest.raises(Invalid) as refused:
         Check(now=NOW).event({"metric": "M", "profile": {"id": "01A"}, "time": NOW, "unique_id": value})
     assert (refused.value.field, refused.value.code) == ("unique_id", code)
+
+
+def test_an_event_may_lie_a_year_ahead() -> None:
+    for time_ahead in (NOW + timedelta(days=365), "1990-01-01T00:00:01Z"):
+        Check(now=NOW).event({"metric": "M", "profile": {"id": "01A"}, "time": time_ahead})
+
+
+def test_an_event_has_four_hundred_properties_and_those_that_are_left_out_do_not_count() -> None:
+    properties = {str(at): at for at in range(400)} | {"bad": NAN, "blank": ""}
+    event = Check(now=NOW).event({"metric": "M", "profile": {"id": "01A"}, "time": NOW, "properties": properties})
+    assert len(event["properties"]) == 400
+
+
+def test_letters_of_an_address_in_capitals_make_no_other_person() -> None:
+    said = [{"email": "Sarah@Example.com"}, {"email": " sarah@example.COM "}, {"email": "sarah@example.com", "first_name": "S"}]
+    assert len({PROFILES.identity(sent(PROFILES, each)) for each in said}) == 1
+    assert len({PROFILES.identity(sent(PROFILES, {"external_id": each})) for each in ("a", "A")}) == 2
+
+
+def test_a_region_without_phone_numbers_is_refused_at_once() -> None:
+    assert Check(region="us").region == "US"
+    assert Check(region="").region is None
+    for region in ("XX", "USA", "Germany"):
+        with pytest.raises(KlaviyoConfigError, match="no region"):
+            Check(region=region)
 
 
 def test_an_event_takes_its_time_in_utc_to_the_second() -> None:

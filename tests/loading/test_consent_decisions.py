@@ -171,6 +171,8 @@ def test_what_goes_along_is_said_in_the_word() -> None:
     verdict = decide(word, Standing(along=("email",)), ConsentRules(subscribe=True), double_opt_in=False)
     assert verdict.word == {**word, "along": ["email"]}
     assert "along" not in word
+    again = decide(verdict.word, Standing(holder="01SARAH"), ConsentRules(subscribe=True), double_opt_in=False)
+    assert again.word == word, "a later look, of another try, finds somebody who holds the number"
 
 
 def test_a_no_whose_time_klaviyo_does_not_tell_is_as_late_as_its_last_change() -> None:

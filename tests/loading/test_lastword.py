@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_klaviyo.loading.lastword import last_words, overruled
+from airflow_provider_klaviyo.loading.lastword import last_words, overruled, rank
 from airflow_provider_klaviyo.loading.rows import Fate, Outcome
 
 Json = dict[str, Any]
@@ -63,8 +63,7 @@ def test_the_later_word_holds_in_whatever_order_the_source_has_them(said: list[t
 
 @given(said=WORDS)
 def test_no_yes_stands_beside_a_no_that_may_be_later_and_no_no_is_lost_but_to_a_later_yes(said: list[tuple[str, int | None]]) -> None:
-    words = {at: word(*each) for at, each in enumerate(said)}
-    lost = overruled(words)
+    lost = overruled({at: (each[0], rank(word(*each))) for at, each in enumerate(said)})
     holding = [each for at, each in enumerate(said) if at not in lost]
     for action, day in holding:
         if action == YES:

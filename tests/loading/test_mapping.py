@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,100 +14,62 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
-from airflow_provider_klaviyo.loading import FieldMapping
-from airflow_provider_klaviyo.loading.mapping import CONVERTERS, Unmappable, converter, mapper
+from airflow_provider_klaviyo.loading.checks import Check, Invalid
+from airflow_provider_klaviyo.loading.mapping import FieldMapping, Unmappable, as_columns, mapper, mappings_of
+from tests.loading.test_converters import VALUES
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.decimals() | st.datetimes() | st.dates() | st.binary()
-
-
-def mapped(row: dict[str, Any], *mappings: tuple[Any, ...]) -> Any:
-    return mapper([FieldMapping(*each) for each in mappings])(row)
+NAN = float("nan")
+SECRET = "Sarah Connor 1984"
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "expected"),
-    [
-        (None, "as it is", "as it is"),
-        ("lower", " Sarah@Example.COM ", "sarah@example.com"),
-        ("strip", "  x y ", "x y"),
-        ("text", 12, "12"),
-        ("number", "1234.50", 1234.5),
-        ("number", " 12 ", 12),
-        ("number", "1e3", 1000),
-        ("number", Decimal("9.99"), 9.99),
-        ("number", 7, 7),
-        ("number", "-0", 0),
-        ("boolean", "YES", True),
-        ("boolean", 0, False),
-        ("boolean", False, False),
-        ("iso8601", "2026-11-01 10:00:00", "2026-11-01T10:00:00+00:00"),
-        ("iso8601", "2026-11-01T10:00:00+02:00", "2026-11-01T10:00:00+02:00"),
-        ("iso8601", date(2026, 11, 1), "2026-11-01T00:00:00+00:00"),
-        ("iso8601", datetime(2026, 11, 1, tzinfo=timezone(timedelta(hours=-5))), "2026-11-01T00:00:00-05:00"),
-        ("split", "a, b,,c ", ["a", "b", "c"]),
-        ("split:;", "a;b,c", ["a", "b,c"]),
-        ("split::", "a:b", ["a", "b"]),
-        ("e164", "+1 415-555-2671", "+14155552671"),
-        ("e164:US", "(415) 555-2671", "+14155552671"),
-        ("e164:DE", "030 901820", "+4930901820"),
-        (len, "abcd", 4),
-    ],
-)
-def test_converters(name: Any, value: Any, expected: Any) -> None:
-    found = mapped({"column": value}, ("column", "properties.field", name))
-    assert found == {"properties": {"field": expected}}
-    assert type(found["properties"]["field"]) is type(expected)
+def mapped(row: Any, *mappings: tuple[Any, ...], **how: Any) -> Any:
+    return mapper([FieldMapping(*each) for each in mappings], **how)(row)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("number", "twelve"),
-        ("number", True),
-        ("number", "1,234"),
-        ("number", "NaN1"),
-        ("number", "infinity"),
-        ("boolean", "perhaps"),
-        ("boolean", 2),
-        ("iso8601", "yesterday"),
-        ("e164", "(415) 555-2671"),
-        ("e164:US", "555"),
-        pytest.param(lambda value: {"a": 1}[value], "b", id="not in a table"),
-        pytest.param(lambda value: value.missing, "b", id="no such attribute"),
-        pytest.param(lambda value: 1 / value, 0, id="division by zero"),
-    ],
-)
-def test_what_cannot_be_converted_is_one_rows_fault_and_never_quoted(name: Any, value: Any) -> None:
-    with pytest.raises(Unmappable) as refused:
-        mapped({"column": value}, ("column", "properties.field", name))
-    assert (refused.value.field, refused.value.code) == ("properties.field", "unconvertible")
-    assert "column" in refused.value.reason
-    if isinstance(value, str) and len(value) > 1:
-        assert value not in str(refused.value)
+def everything(error: BaseException | None) -> str:
+    """Return what an error and all behind it hold."""
+    if error is None:
+        return ""
+    return f"{error!r} {error.args} {getattr(error, '__dict__', '')} {everything(error.__cause__)} {everything(error.__context__)}"
 
 
-@pytest.mark.parametrize("huge", ["1e999999999", "-1e99999999", Decimal("1e88888888")])
-def test_a_number_of_a_billion_digits_is_not_written_out(huge: Any) -> None:
-    with pytest.raises(Unmappable):
-        mapped({"column": huge}, ("column", "value", "number"))
+class NAType:
+    """As pandas' ``NA``: to be compared with it, or asked whether it is true, it refuses."""
+
+    def __ne__(self, other: object) -> Any:
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError
+
+    __hash__ = object.__hash__
 
 
-@pytest.mark.parametrize("name", [each for each in CONVERTERS if each != "text"])
-@pytest.mark.parametrize("blank", ["", "   "])
-def test_an_empty_text_is_no_value_and_so_cannot_be_a_bad_one(name: str, blank: str) -> None:
-    """In a CSV file every absent value is an empty text."""
-    assert mapped({"column": blank, "email": "a@example.com"}, ("column", "properties.field", name), ("email", "email")) == {
-        "email": "a@example.com"
-    }
+class NaTType(datetime):
+    """As pandas' ``NaT``, which is a time."""
 
 
-def test_an_empty_text_reaches_a_callable_of_ones_own() -> None:
-    assert mapped({"column": ""}, ("column", "title", lambda value: value or "none")) == {"title": "none"}
+def numpys(value: Any, kind: str = "i") -> Any:
+    """Make something as numpy has it."""
+
+    class Scalar:
+        dtype = type("dtype", (), {"kind": kind})
+
+        def astype(self, name: str) -> Any:
+            assert name == "datetime64[us]"
+            return numpys(value)
+
+        def tolist(self) -> Any:
+            return value
+
+    Scalar.__module__ = "numpy"
+    return Scalar()
 
 
-def test_a_null_leaves_a_field_or_clears_it_and_is_never_converted() -> None:
-    row = {"a": None, "b": None}
-    assert mapped(row, ("a", "first_name", "lower"), ("b", "last_name", "lower", "clear")) == {"last_name": None}
+NULLS = [None, NAN, Decimal("NaN"), Decimal("sNaN"), NAType(), NaTType(2026, 1, 1)]
+
+
+# Where a value goes
 
 
 def test_destinations_nest_where_klaviyo_nests_and_nowhere_else() -> None:
@@ -126,43 +90,430 @@ def test_destinations_nest_where_klaviyo_nests_and_nowhere_else() -> None:
     }
 
 
-def test_a_mapping_on_top_of_a_whole_object_does_not_change_the_source() -> None:
+def test_one_column_may_go_to_several_fields() -> None:
+    assert mapped({"mail": "A@b.de"}, ("mail", "email", "lower"), ("mail", "properties.mail")) == {
+        "email": "a@b.de",
+        "properties": {"mail": "A@b.de"},
+    }
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_mapping_on_top_of_a_whole_object_does_not_change_the_source(order: int) -> None:
     """A constant that every row shares would carry one person's values to the next."""
-    shared = {"shop": "EU"}
-    map_row = mapper([FieldMapping("all", "properties"), FieldMapping("plan", "properties.plan")])
+    shared = {"shop": "EU", "plan": "none"}
+    map_row = mapper([FieldMapping("all", "properties"), FieldMapping("plan", "properties.plan")][::order])
     assert map_row({"all": shared, "plan": "gold"}) == {"properties": {"shop": "EU", "plan": "gold"}}
-    assert map_row({"all": shared, "plan": None}) == {"properties": {"shop": "EU"}}
-    assert shared == {"shop": "EU"}
+    assert map_row({"all": shared, "plan": None}) == {"properties": {"shop": "EU", "plan": "none"}}
+    assert shared == {"shop": "EU", "plan": "none"}
 
 
-def test_a_field_of_a_whole_object_that_is_null_or_no_object() -> None:
+def test_objects_within_a_whole_object_are_not_the_sources_either() -> None:
+    about = {"properties": {"shop": "EU"}, "email": "a@b.de"}
+    map_row = mapper([FieldMapping("about", "profile"), FieldMapping("plan", "profile.properties.plan")])
+    assert map_row({"about": about, "plan": 1}) == {"profile": {"properties": {"shop": "EU", "plan": 1}, "email": "a@b.de"}}
+    assert about == {"properties": {"shop": "EU"}, "email": "a@b.de"}
+
+
+@pytest.mark.parametrize("leave_out", [None, print])
+def test_a_field_of_a_whole_object_that_is_null_or_no_object(leave_out: Any) -> None:
     mappings = [FieldMapping("all", "location", on_null="clear"), FieldMapping("city", "location.city")]
-    assert mapper(mappings)({"all": None, "city": "Bonn"}) == {"location": {"city": "Bonn"}}
+    assert mapper(mappings, leave_out=leave_out)({"all": None, "city": "Bonn"}) == {"location": {"city": "Bonn"}}
     with pytest.raises(Unmappable) as refused:
-        mapper(mappings)({"all": "Bonn", "city": "Bonn"})
-    assert refused.value.field == "location.city"
+        mapper(mappings, leave_out=leave_out)({"all": "Bonn", "city": "Bonn"})
+    assert (refused.value.field, refused.value.code) == ("location", "not_an_object")
+
+
+def test_json_columns_as_text_merge_with_what_else_goes_there() -> None:
+    assert mapped({"extra": '{"a": 1, "b": [2]}', "c": 3}, ("extra", "properties", "json"), ("c", "properties.c")) == {
+        "properties": {"a": 1, "b": [2], "c": 3}
+    }
+
+
+def test_the_first_column_with_a_value_counts() -> None:
+    mappings = [FieldMapping(["work", "home", "old"], "email", "lower", "clear")]
+    map_row = mapper(mappings)
+    assert map_row({"work": " ", "home": "A@b.de", "old": "c@d.de"}) == {"email": "a@b.de"}
+    assert map_row({"work": NAN, "home": None, "old": "C@d.de"}) == {"email": "c@d.de"}
+    assert map_row({"work": "", "home": None, "old": " "}) == {"email": None}
+    assert map_row({"work": "", "home": "", "old": " "}) == {}
+    with pytest.raises(KlaviyoConfigError, match="no column 'home', 'old'; it has work"):
+        mapper(mappings)({"work": ""})
+
+
+def test_a_row_that_is_no_object_is_rejected() -> None:
+    for row in ("text", 5, None, ["a"]):
+        with pytest.raises(Unmappable) as refused:
+            mapped(row, ("a", "email"), sparse=True)
+        assert refused.value.code == "not_an_object"
+
+
+# Nulls, blanks, what is not there
+
+
+@pytest.mark.parametrize("convert", [None, "lower", len])
+@pytest.mark.parametrize("null", NULLS, ids=range(6))
+def test_a_null_leaves_a_field_or_clears_it_and_is_never_converted(null: Any, convert: Any) -> None:
+    row = {"a": null, "b": null, "c": null}
+    assert mapped(row, ("a", "first_name", convert), ("b", "last_name", convert, "clear"), ("c", "properties.c", convert, "clear")) == {
+        "last_name": None,
+        "properties": {"c": None},
+    }
+
+
+@pytest.mark.parametrize(("null", "found"), [("leave", {}), ("clear", {"title": None})])
+def test_what_a_converter_makes_null_is_null(null: Any, found: Any) -> None:
+    assert mapped({"a": "x"}, ("a", "title", lambda _: NAN, null)) == found
+    assert mapped({"a": "null"}, ("a", "title", "json", null)) == found
+
+
+@pytest.mark.parametrize("name", ["lower", "number", "json", "e164:US", "strip|number", "datetime:%Y"])
+@pytest.mark.parametrize("blank", ["", "   "])
+def test_an_empty_text_is_no_value_and_so_cannot_be_a_bad_one(name: str, blank: str) -> None:
+    """In a CSV file every absent value is an empty text."""
+    assert mapped({"column": blank, "email": "a@example.com"}, ("column", "properties.field", name, "clear"), ("email", "email")) == {
+        "email": "a@example.com"
+    }
+
+
+def test_an_empty_text_reaches_a_callable_of_ones_own() -> None:
+    assert mapped({"column": ""}, ("column", "title", lambda value: value or "none")) == {"title": "none"}
+    assert mapped({"column": ""}, ("column", "title", "builtins.len")) == {"title": 0}
+
+
+@pytest.mark.parametrize("nothing", [*NULLS, "", "  "], ids=range(8))
+def test_a_default_stands_for_what_is_not_there(nothing: Any) -> None:
+    row = {"a": nothing}
+    assert mapped(row, ("a", "title", "default:none", "clear")) == {"title": "none"}
+    assert mapped(row, ("a", "title", "strip|default:a b, c")) == {"title": "a b, c"}
+    assert mapped(row, ("a", "value", "default:0|number")) == {"value": 0}
+    assert mapped(row, ("a", "value", "number|default:0")) == {"value": "0"}
+    assert mapped({"a": "5"}, ("a", "value", "default:0|number")) == {"value": 5}
+    assert mapped({"a": "null"}, ("a", "properties", "json|default:none")) == {"properties": "none"}
+
+
+def test_a_field_may_have_no_column_but_a_default() -> None:
+    assert mapped({}, (None, "metric", "default:Placed Order"), (None, "value", "default:1|number")) == {
+        "metric": "Placed Order",
+        "value": 1,
+    }
 
 
 def test_a_column_that_is_not_there_stops_the_load_and_says_which_are() -> None:
-    with pytest.raises(KlaviyoConfigError, match=r"no column 'mail'; it has email, name"):
+    with pytest.raises(KlaviyoConfigError, match=r"no column 'mail'; it has email, name\."):
         mapped({"email": "a@example.com", "name": "A"}, ("mail", "email"))
+    with pytest.raises(KlaviyoConfigError, match=r"no column 'a', 'z'; it has 0, 1, .*, 49 and 50 more\."):
+        mapped(dict.fromkeys(range(100)), ("a", "title"), ("z", "properties.z"))
 
 
-@pytest.mark.parametrize(("name", "destination"), [("uper", "email"), ("e165:US", "email"), (None, ""), (None, "."), ("", "email")])
-def test_a_mapping_that_cannot_work_is_refused_when_it_is_made(name: Any, destination: str) -> None:
-    with pytest.raises(KlaviyoConfigError):
-        FieldMapping("column", destination, name)
+def test_a_sparse_source_may_lack_a_column_and_then_the_field_is_left_alone() -> None:
+    mappings = [
+        FieldMapping("a", "title", "lower", "clear"),
+        FieldMapping(["b", "c"], "email", None, "clear"),
+        FieldMapping("d", "value", "default:1"),
+    ]
+    map_row = mapper(mappings, sparse=True)
+    assert map_row({}) == {"value": "1"}
+    assert map_row.unseen == {"a", "b", "c", "d"}
+    assert map_row({"a": None, "c": "x@y.de"}) == {"title": None, "email": "x@y.de", "value": "1"}
+    assert map_row.unseen == {"b", "d"}
 
 
-@given(name=st.sampled_from(sorted(CONVERTERS)), value=SCALARS)
-def test_a_converter_converts_or_says_that_it_cannot(name: str, value: Any) -> None:
+def test_a_dotted_column_reaches_into_objects_unless_there_is_one_of_that_name() -> None:
+    map_row = mapper(
+        [FieldMapping("customer.address.city", "location.city", None, "clear"), FieldMapping("customer.tags", "properties.tags")],
+        sparse=True,
+    )
+    assert map_row({"customer": {"address": {"city": "Bonn"}}}) == {"location": {"city": "Bonn"}}
+    assert map_row.unseen == {"customer.tags"}
+    assert map_row({"customer.address.city": "Rome", "customer": {"address": {"city": "Bonn"}}}) == {"location": {"city": "Rome"}}
+    for none in ({"customer": None}, {"customer": {"address": None}}, {"customer": {"address": {"city": None}}}):
+        assert map_row(none) == {"location": {"city": None}}
+    absents: list[dict[str, Any]] = [{}, {"customer": "Bonn"}, {"customer": ["Bonn"]}, {"customer": {"address": {}}}]
+    for absent in absents:
+        assert map_row(absent) == {}
+    with pytest.raises(KlaviyoConfigError, match=r"no column 'customer\.address\.city'"):
+        mapped({"customer": {"address": {"city": "Bonn"}}}, ("customer.address.city", "location.city"))
+
+
+# What cannot be converted
+
+
+def complain(value: Any) -> Any:
+    raise RuntimeError(f"no such person: {value}")
+
+
+FAULTY = [
+    ("number", "unconvertible"),
+    ("strip|iso8601", "unconvertible"),
+    (lambda value: {"a": 1}[value], "unconvertible"),
+    (lambda value: value.missing, "unconvertible"),
+    (lambda value: 1 / (value != value), "unconvertible"),  # noqa: PLR0124 - zero
+    (int, "unconvertible"),
+    (complain, "converter_failed"),
+    ("tests.loading.test_mapping.complain", "converter_failed"),
+]
+
+
+@pytest.mark.parametrize(("convert", "code"), FAULTY, ids=range(len(FAULTY)))
+def test_what_cannot_be_converted_is_one_rows_fault_and_never_quoted(convert: Any, code: str) -> None:
+    with pytest.raises(Unmappable) as refused:
+        mapped({"column": SECRET}, ("column", "properties.field", convert))
+    assert (refused.value.field, refused.value.code) == ("properties.field", code)
+    assert refused.value.reason.startswith("column: ")
+    assert ("RuntimeError" in refused.value.reason) is (code == "converter_failed")
+    assert "Sarah" not in everything(refused.value)
+
+
+def test_who_failed_is_said() -> None:
+    for convert in (complain, "tests.loading.test_mapping.complain"):
+        with pytest.raises(Unmappable, match=r"complain failed on this value \(a str\) with RuntimeError"):
+            mapped({"column": SECRET}, ("column", "email", convert))
+
+
+@pytest.mark.parametrize(("convert", "code"), FAULTY, ids=range(len(FAULTY)))
+def test_an_optional_field_is_left_out_and_counted_and_its_row_goes_on(convert: Any, code: str) -> None:
+    check = Check()
+    map_row = mapper(
+        [FieldMapping("mail", "email"), FieldMapping("a", "properties.a", convert), FieldMapping("a", "location.city", convert)],
+        leave_out=check.leave_out,
+    )
+    assert check.profile(map_row({"mail": "a@b.de", "a": SECRET})) == {"email": "a@b.de"}
+    assert check.dropped == {f"properties.a: {code}": 1, f"location.city: {code}": 1}
+
+
+@pytest.mark.parametrize("field", ["time", "metric", "unique_id", "consent", "channels"])
+def test_a_row_without_what_it_cannot_do_without_is_rejected(field: str) -> None:
+    left: list[Any] = []
+    with pytest.raises(Unmappable) as refused:
+        mapped({"a": SECRET}, ("a", "value", "number"), ("a", field, "number"), leave_out=lambda *each: left.append(each))
+    assert (refused.value.field, refused.value.code) == (field, "unconvertible")
+    assert left == []  # the row is not sent, so nothing of it is left out
+
+
+def test_an_identifier_that_cannot_be_converted_costs_the_row_only_where_it_was_the_last() -> None:
+    check = Check()
+    map_row = mapper(
+        [
+            FieldMapping("phone", "phone_number", "e164:US"),
+            FieldMapping("n", "external_id", "integer"),
+            FieldMapping("name", "first_name", complain),
+        ],
+        leave_out=check.leave_out,
+    )
+    assert check.profile(map_row({"phone": "555", "n": "7", "name": "x"})) == {"external_id": "7"}
+    with pytest.raises(Invalid, match="nobody can be found by this row: its phone_number and external_id cannot be used") as refused:
+        check.profile(map_row({"phone": "555", "n": "x", "name": "x"}))
+    assert refused.value.code == "no_identifier"
+    with pytest.raises(Invalid, match="its external_id cannot be used"):
+        check.profile(map_row({"phone": "", "n": "x", "name": "x"}))
+    with pytest.raises(Invalid, match="it has no email"):
+        check.profile(map_row({"phone": "", "n": None, "name": "x"}))
+    assert check.dropped == {
+        "phone_number: unconvertible": 2,
+        "external_id: unconvertible": 2,
+        "first_name: converter_failed": 4,
+    }
+
+
+def test_the_person_of_an_event_likewise() -> None:
+    check = Check()
+    map_row = mapper(
+        [
+            FieldMapping("who", "profile", "json"),
+            FieldMapping("phone", "profile.phone_number", "e164"),
+            FieldMapping("a", "properties.email", "number"),
+            FieldMapping(None, "metric", "default:M"),
+            FieldMapping(None, "time", "default:2026-11-01|iso8601"),
+        ],
+        leave_out=check.leave_out,
+    )
+    with pytest.raises(Invalid, match=r"its profile and profile\.phone_number cannot be used"):
+        check.event(map_row({"who": "{", "phone": "x", "a": "x"}))
+    with pytest.raises(Invalid, match="it has no email"):
+        check.event(map_row({"who": None, "phone": None, "a": "x"}))
+    assert check.event(map_row({"who": '{"email": "a@b.de"}', "phone": "x", "a": 1}))["profile"] == {"email": "a@b.de"}
+
+
+def test_consent_of_a_date_that_cannot_be_read_is_for_the_check_to_judge() -> None:
+    """Left out, a yes would count from now on; and a no is a no without its date."""
+    found = mapped({"when": SECRET}, ("when", "consented_at", "iso8601"), leave_out=print)
+    assert set(found) == {"consented_at"}
+    assert "Sarah" not in str(found)
+    with pytest.raises(ValueError, match="isoformat"):
+        datetime.fromisoformat(str(found["consented_at"]))
+    with pytest.raises(Unmappable):
+        mapped({"when": SECRET}, ("when", "consented_at", "iso8601"))
+
+
+# The forms of a mapping
+
+
+FORM: list[dict[str, Any]] = [
+    {"origin_field": "mail", "destination_field": "email", "convert_function": "lower"},
+    {"origin_field": "phone", "destination_field": "phone_number", "convert_function": "e164:US", "on_null": "clear"},
+    {"origin_field": ["nick", "name"], "destination_field": "first_name", "convert_function": ""},
+    {"origin_field": "plan", "destination_field": "properties.plan", "convert_function": None},
+    {"origin_field": "tags", "destination_field": "properties.tags"},
+]
+READ = [
+    FieldMapping("mail", "email", "lower"),
+    FieldMapping("phone", "phone_number", "e164:US", "clear"),
+    FieldMapping(("nick", "name"), "first_name"),
+    FieldMapping("plan", "properties.plan"),
+    FieldMapping("tags", "properties.tags"),
+]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [FORM, tuple(FORM), {"mapped_fields": FORM}, json.dumps(FORM), json.dumps({"mapped_fields": FORM}), READ, [*READ[:2], *FORM[2:]]],
+    ids=range(7),
+)
+def test_a_mapping_has_several_forms(given: Any) -> None:
+    assert mappings_of(given) == READ
+    assert mapper(given)({"mail": "A@B.de", "phone": None, "nick": "", "name": "A", "plan": "gold", "tags": 1}) == {
+        "email": "a@b.de",
+        "phone_number": None,
+        "first_name": "A",
+        "properties": {"plan": "gold", "tags": 1},
+    }
+
+
+def test_the_form_takes_callables_and_their_dotted_paths() -> None:
+    form = {
+        "mapped_fields": [
+            {"origin_field": "a", "destination_field": "title", "convert_function": "string.capwords"},
+            {"origin_field": "a", "destination_field": "organization", "convert_function": "strip|string.capwords|upper"},
+            {"origin_field": "a", "destination_field": "first_name", "convert_function": len},
+        ]
+    }
+    assert mapper(form)({"a": " sarah connor"}) == {"title": "Sarah Connor", "organization": "SARAH CONNOR", "first_name": 13}
+
+
+@pytest.mark.parametrize("nothing", [None, [], (), "[]", "null"])
+def test_no_mapping_is_none(nothing: Any) -> None:
+    assert mappings_of(nothing) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("mail: email", "this text is no JSON"),
+        ("5", "this is a int"),
+        (5, "this is a int"),
+        ({"mail", "email"}, "this is a set"),
+        (b"[]", "this is a bytes"),
+        ('"text"', "this is a str"),
+        ({}, "has the one key 'mapped_fields', a list of mappings, and this one has no key"),
+        ({"mail": "email"}, "and this one has 'mail'"),
+        ({"mapped_fields": FORM, "table": "x"}, "and this one has 'mapped_fields', 'table'"),
+        ({"mapped_fields": []}, "lists no mapping"),
+        ({"mapped_fields": None}, "lists no mapping"),
+        ({"mapped_fields": "mail"}, "this is a str"),
+        (FORM[0], "and this one has 'origin_field'"),
+        ([*FORM, "mail"], "entry 6: a mapping is a FieldMapping, or an object with origin_field.* this is a str"),
+        ([("mail", "email")], "entry 1: .* this is a tuple"),
+        ([{**FORM[0], "convert": "lower", "default": 1}], "entry 1: a mapping has no 'convert', 'default'; it has origin_field"),
+        ([FORM[0], {"origin_field": "a"}], "entry 2 lacks destination_field"),
+        ([{}], "entry 1 lacks origin_field and destination_field"),
+        ([{**FORM[0], "on_null": "drop"}], "entry 1: .*on_null is one of leave, clear"),
+        ([{**FORM[0], "convert_function": "uper"}], "entry 1: The mapping of 'mail' to 'email': There is no converter 'uper'"),
+        ([{**FORM[0], "convert_function": 5}], "entry 1: .*not a int"),
+        ([{**FORM[0], "destination_field": None}], "entry 1: .*needs a destination_field"),
+        ([{**FORM[0], "origin_field": 5}], "entry 1: .*origin_field is the name of a column"),
+        ([{**FORM[0], "origin_field": []}], "entry 1: .*origin_field is the name of a column"),
+        ([{**FORM[0], "origin_field": ["a", None]}], "entry 1: .*origin_field is the name of a column"),
+        ([{**FORM[0], "origin_field": None}], "entry 1: .*'email' has no origin_field, and so needs a default"),
+        ([{"origin_field": "a", "destination_field": "email"}, FORM[0]], "both 'a' and 'mail' go to 'email'"),
+        ([FORM[2], {"origin_field": "a", "destination_field": "first_name"}], "both 'nick' or 'name' and 'a' go to 'first_name'"),
+        ([FORM[3], FORM[3]], "both 'plan' and 'plan' go to 'properties.plan'"),
+    ],
+    ids=range(29),
+)
+def test_what_is_no_mapping_is_refused_and_where_it_is_wrong_is_said(given: Any, complaint: str) -> None:
+    with pytest.raises(KlaviyoConfigError, match=complaint):
+        mappings_of(given)
+
+
+@pytest.mark.parametrize("destination", ["", ".", "..", "properties.", "profile.", "profile.properties.", "location."])
+def test_a_mapping_needs_a_field_to_go_to(destination: str) -> None:
+    with pytest.raises(KlaviyoConfigError, match="'column' needs a destination_field"):
+        FieldMapping("column", destination)
+
+
+def test_columns_may_be_named_as_the_fields_they_go_to() -> None:
+    mappings = as_columns(["email", "properties.plan", "location.city"])
+    assert mappings == [FieldMapping(name, name) for name in ("email", "properties.plan", "location.city")]
+    assert mapper(mappings)({"email": "a@b.de", "properties.plan": "gold", "location.city": None, "more": 1}) == {
+        "email": "a@b.de",
+        "properties": {"plan": "gold"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        (["email", "name", "email", "name", "x"], "has 'email', 'name' more than once"),
+        (["email", "", " ", None], "Column 2, 3, 4 of the source has no name"),
+        (["email", "properties."], "needs a destination_field"),
+    ],
+)
+def test_columns_that_cannot_be_fields(names: Any, complaint: str) -> None:
+    with pytest.raises(KlaviyoConfigError, match=complaint):
+        as_columns(names)
+
+
+# Whatever a driver gives
+
+
+def test_what_numpy_holds_is_sent_as_what_it_is() -> None:
+    values = [numpys(5), numpys([1, [2.5]]), numpys(datetime(2026, 1, 1, tzinfo=UTC), "M"), numpys(None, "M")]
+    row = {str(at): value for at, value in enumerate(values)}
+    found = mapper([FieldMapping(str(at), f"properties.{at}") for at in range(4)])(row)
+    assert Check().profile({"id": "x"} | found)["properties"] == {"0": 5, "1": [1, [2.5]], "2": "2026-01-01T00:00:00+00:00", "3": None}
+    assert mapped({"a": numpys(7)}, ("a", "external_id", "text")) == {"external_id": "7"}
+
+
+class Row(Mapping[str, Any]):
+    """A row as SQLAlchemy has them: a mapping, and no dict."""
+
+    def __init__(self, **columns: Any) -> None:
+        self._columns = columns
+
+    def __getitem__(self, name: str) -> Any:
+        return self._columns[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+
+def test_a_row_is_any_mapping() -> None:
+    assert mapped(Row(a="x", b=None), ("a", "email"), ("b", "title", None, "clear")) == {"email": "x", "title": None}
+
+
+ANY = VALUES | st.sampled_from(
+    [*NULLS, object(), 1j, range(3), numpys(b"x"), Row(a=NAN), {"a": {1: NAType()}}, {(1, 2): 3}, {10**5_000: 1}]
+)
+CONVERTS = st.sampled_from([None, "text", "json", "number", "split", "e164", "iso8601|date", "default:x|upper", complain, "builtins.list"])
+FIELDS = ["email", "phone_number", "external_id", "first_name", "locale", "image", "location.city", "location.latitude", "properties.p"]
+EVENT_FIELDS = [*(f"profile.{name}" for name in FIELDS), "metric", "time", "value", "value_currency", "unique_id", "properties.q"]
+
+
+@given(st.data(), st.booleans(), st.sampled_from(["drop_field", "reject_row"]))
+def test_whatever_a_row_holds_it_is_sent_or_rejected_and_never_quoted(data: st.DataObject, an_event: bool, rule: Any) -> None:
+    names = EVENT_FIELDS if an_event else FIELDS
+    mappings = [FieldMapping(name, name, data.draw(CONVERTS), data.draw(st.sampled_from(["leave", "clear"]))) for name in names]
+    check = Check(rule)
+    map_row = mapper(mappings, leave_out=check.leave_out if rule == "drop_field" else None)
+    row = {name: data.draw(ANY | st.just(SECRET)) for name in names}
+    refused: Exception | None = None
     try:
-        found = mapped({"column": value}, ("column", "email", name))
-    except Unmappable:
-        return
-    convert = converter(name)
-    assert convert is not None
-    if value is None or (isinstance(value, str) and not value.strip()):
-        assert found == {}
-    elif name in {"lower", "strip", "e164", "boolean"}:
-        assert convert(found["email"]) == found["email"]  # once is enough
+        json.dumps((check.event if an_event else check.profile)(map_row(row)))
+    except (Unmappable, Invalid) as error:
+        refused = error
+    assert "Sarah" not in everything(refused)
+    assert "Sarah" not in str(check.dropped)
+    assert check._lost == []

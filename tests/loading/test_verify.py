@@ -128,7 +128,7 @@ def test_events_are_known_by_metric_unique_id_and_person(klaviyo: SandboxServer)
 
 
 @pytest.mark.parametrize(
-    "who", [{"phone_number": "+14155550123"}, {"external_id": "c1"}, {"anonymous_id": "a1"}, {"email": "S@example.com", "external_id": "c1"}]
+    "who", [{"phone_number": "+14155550123"}, {"external_id": "c1"}, {"anonymous_id": "a1", "external_id": "c1"}, {"email": "S@example.com", "external_id": "c1"}]
 )
 def test_events_are_found_by_whatever_their_person_is_known_by(klaviyo: SandboxServer, who: Json) -> None:
     recorded(klaviyo, [event("1", **who), event("2", "other@example.com")])
@@ -141,6 +141,11 @@ def test_events_of_a_person_named_by_klaviyos_id_are_found(klaviyo: SandboxServe
         (found,) = api.walk(profiles.list_())
     recorded(klaviyo, [event("1", id=found["id"])])
     assert seen(klaviyo, [event("1", id=found["id"]), event("1", id="01J0000000000000000000000X")]) == [True, False]
+
+
+def test_of_a_person_of_whom_klaviyo_tells_nothing_the_event_itself_is_enough(klaviyo: SandboxServer) -> None:
+    recorded(klaviyo, [event("1", anonymous_id="a1")])
+    assert seen(klaviyo, [event("1", anonymous_id="a1"), event("2", anonymous_id="a1")]) == [True, False]
 
 
 @pytest.mark.parametrize("text", ["2026-11-01T23:59:59.999999+14:00", "2026-11-01T00:00:00-12:00", "1999-12-31T23:59:59Z"])
@@ -222,7 +227,7 @@ def test_nothing_to_look_for_asks_nothing_of_people_and_lists(klaviyo: SandboxSe
     assert (requests(klaviyo, LISTED), read(klaviyo)) == (0, 0)
 
 
-def test_a_merged_person_is_found_in_a_list_by_what_is_left_of_them(klaviyo: SandboxServer) -> None:
+def test_somebody_whose_number_has_changed_since_is_found_in_the_list_by_the_new_one(klaviyo: SandboxServer) -> None:
     vip = new_list(klaviyo)
     imported(klaviyo, people({"external_id": "1", "phone_number": "+14155550123"}), vip)
     with session(klaviyo) as api:

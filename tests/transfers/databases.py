@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,9 +48,7 @@ class Psycopg2Hook(OtherDriver):
     """PostgreSQL by the driver of old."""
 
     def get_conn(self) -> Any:
-        import psycopg2
-
-        return psycopg2.connect(**self.given(), password=self.connection.password, dbname=self.connection.schema)
+        return import_module("psycopg2").connect(**self.given(), password=self.connection.password, dbname=self.connection.schema)
 
 
 class PyMySqlHook(OtherDriver):
@@ -59,9 +58,7 @@ class PyMySqlHook(OtherDriver):
         super().__init__(*args, escape_word_format="`{}`")
 
     def get_conn(self) -> Any:
-        import pymysql
-
-        return pymysql.connect(**self.given(), password=self.connection.password or "", database=self.connection.schema)
+        return import_module("pymysql").connect(**self.given(), password=self.connection.password or "", database=self.connection.schema)
 
 
 class ForeignConnection:
@@ -161,11 +158,11 @@ class Database:
 
     def run(self, *statements: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Run statements for good, and return what the last one gave."""
-        rows = []
+        rows: list[Any] = []
         with closing(sql_hook(CONN_ID).get_conn()) as connection, closing(connection.cursor()) as cursor:
             for each in statements:
                 cursor.execute(each, parameters) if parameters else cursor.execute(each)
-                rows = cursor.fetchall() if cursor.description else []
+                rows = list(cursor.fetchall()) if cursor.description else []
             connection.commit()
         return rows
 

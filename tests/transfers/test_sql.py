@@ -72,7 +72,7 @@ def test_rows_arrive_while_the_query_is_still_running(database: Database) -> Non
 
 def test_a_query_that_fails_midway_says_what_the_driver_says_and_the_next_one_begins_anew(database: Database) -> None:
     hook = database.hook
-    got = []
+    got: list[int] = []
     with pytest.raises(Exception, match=r"division by zero|more than 1 row|integer overflow") as failed:
         got.extend(row["n"] for row in rows_of(hook, database.numbers(1000, f"n, {FAILS[database.name]} AS broken"), fetch_size=10))
     assert not isinstance(failed.value, KlaviyoConfigError)

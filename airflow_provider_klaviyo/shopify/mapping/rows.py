@@ -22,6 +22,12 @@ class Reason(StrEnum):
     MALFORMED_EMAIL = "malformed_email"
     ERASED = "erased"
     TEST_ORDER = "test_order"
+    NO_CONTACT = "no_contact"
+    NEVER_SUBSCRIBED = "never_subscribed"
+    PENDING = "pending"
+    INVALID = "invalid"
+    NO_CONSENT_DATE = "no_consent_date"
+    UNKNOWN_STATE = "unknown_state"
 
 
 SENTENCES: dict[Reason, str] = {
@@ -29,6 +35,12 @@ SENTENCES: dict[Reason, str] = {
     Reason.MALFORMED_EMAIL: "the e-mail address is malformed and there is no phone number in E.164 form",
     Reason.ERASED: "Shopify erased this person's data",
     Reason.TEST_ORDER: "a test order, paid through a test gateway",
+    Reason.NO_CONTACT: "Shopify has no address or number for this channel",
+    Reason.NEVER_SUBSCRIBED: "has never subscribed to this channel in Shopify",
+    Reason.PENDING: "has not confirmed the subscription in Shopify yet",
+    Reason.INVALID: "the address or number of this channel cannot be used",
+    Reason.NO_CONSENT_DATE: "is subscribed in Shopify, which does not say since when: a date is never made up",
+    Reason.UNKNOWN_STATE: "Shopify's state of this channel is a word that is not known here",
 }
 
 

@@ -83,10 +83,24 @@ def celery_airflow(folder: Path) -> Iterator[Airflow]:
         run(KEYS, REDIS, f"{name}*")
 
 
-def start_worker(airflow: Airflow, name: str) -> None:
-    """Start a worker, at home in a folder of its own."""
-    airflow.start(
-        name,
-        *("celery", "worker", "--skip-serve-logs", "--concurrency", "1", "--celery-hostname", f"{name}@%h", "--without-mingle", "--without-gossip"),
-        home=airflow.home / name,
-    )
+class Workers:
+    """
+    The one worker of an Airflow on Celery, each at home in a folder of its own, as on a machine of its own.
+
+    :param airflow: The Airflow.
+    """
+
+    def __init__(self, airflow: Airflow) -> None:
+        self.airflow = airflow
+        self._number = 0
+        self._start()
+
+    def replace(self) -> None:
+        """Kill the worker with all that it runs, and start another."""
+        self.airflow.kill(f"worker {self._number}")
+        self._start()
+
+    def _start(self) -> None:
+        self._number += 1
+        worker = ("celery", "worker", "--skip-serve-logs", "--concurrency", "1", "--without-mingle", "--without-gossip")
+        self.airflow.start(f"worker {self._number}", *worker, home=self.airflow.home / f"worker-{self._number}")

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
 from tests.e2e.kills.case import Case
-from tests.e2e.kills.scheduler import Airflow
+from tests.e2e.kills.scheduler import Airflow, until
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
     """Run an Airflow whose tasks are processes of the scheduler's machine."""
     with Airflow(tmp_path_factory.mktemp("airflow")).started() as running:
         yield running
-        assert not running.orphans()
+        until("nobody is left behind", lambda: not running.orphans())
 
 
 @pytest.fixture
@@ -30,8 +30,9 @@ def klaviyo() -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def case(airflow: Airflow, klaviyo: SandboxServer, tmp_path: Path) -> Case:
+def case(airflow: Airflow, klaviyo: SandboxServer, tmp_path: Path) -> Iterator[Case]:
     """Connect the Airflow to a Klaviyo of the test's own."""
-    made = Case(airflow, klaviyo, tmp_path)
-    made.connect(f"klaviyo_{uuid4().hex[:8]}")
-    return made
+    made = Case(airflow, klaviyo, tmp_path, f"klaviyo_{uuid4().hex[:8]}")
+    made.connect()
+    yield made
+    made.release()

@@ -39,6 +39,7 @@ SOON = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "1",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
+    "AIRFLOW__KLAVIYO__SETTLE_SECONDS": "5",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "10",
 }
@@ -126,28 +127,16 @@ class Airflow:
         self._sessions.add(self._parts[name].pid)
 
     def kill(self, name: str) -> None:
-        """Kill a part with everything below it, as the end of a machine does: none of them gets a word in."""
+        """Kill a part with all that it has begun, as the end of a machine does: none of it gets a word in."""
         part = self._parts.pop(name)
-        tree = _tree(part.pid)
-        for each in tree:
-            with suppress(psutil.NoSuchProcess):
-                each.kill()
-        psutil.wait_procs(tree, timeout=PATIENCE)
+        part.kill()
         part.wait()
+        _kill(lambda: _members({part.pid}))
 
     def ask(self, path: str, data: Json | None = None, method: str | None = None) -> Any:
         """Ask the REST API."""
         self._token = self._token or ask(f"{self.url}/auth/token", timeout=PATIENCE)["access_token"]
         return ask(f"{self.url}/api/v2/{path}", data, method=method, token=self._token, timeout=PATIENCE)
-
-    def processes(self) -> list[psutil.Process]:
-        """Return every process of this Airflow, whoever is its parent by now: each part began a session, which its descendants stay in."""
-        found = []
-        for each in psutil.process_iter():
-            with suppress(psutil.Error, ProcessLookupError):
-                if os.getsid(each.pid) in self._sessions and each.status() != psutil.STATUS_ZOMBIE:
-                    found.append(each)
-        return found
 
     def _healthy(self) -> bool:
         for name, part in self._parts.items():
@@ -158,30 +147,46 @@ class Airflow:
             running = all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "triggerer", "dag_processor"))
         except (urllib.error.URLError, KeyError, ConnectionError, TimeoutError):
             return False
-        return running and {"profiles", "events", "profiles_in_a_hurry"} <= known
+        return running and known >= {"profiles", "profiles_in_a_hurry", "events", "consent"}
 
     def orphans(self) -> list[psutil.Process]:
-        """Return the processes that belong to none of the parts any more."""
-        trees = {each.pid for part in self._parts.values() for each in _tree(part.pid)}
-        return [each for each in self.processes() if each.pid not in trees]
+        """Return the processes that have nobody of this Airflow above them any more."""
+        below = {each.pid for part in self._parts.values() for each in psutil.Process(part.pid).children(recursive=True)}
+        parts = {part.pid for part in self._parts.values()}
+        return [each for each in _members(self._sessions) if each.pid not in below | parts]
 
     def _stop(self) -> None:
         for name in list(self._parts):
             self.kill(name)
-        left = self.processes()
+        _kill(lambda: _members(self._sessions))
+
+
+def _members(sessions: set[int]) -> list[psutil.Process]:
+    """Return the processes of some sessions: each part begins one, and all that it begins stay in it, whoever is their parent by now."""
+    found = []
+    for each in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(each.pid) in sessions and each.status() != psutil.STATUS_ZOMBIE:
+                found.append(each)
+    return found
+
+
+def _kill(look: Callable[[], list[psutil.Process]]) -> None:
+    """Kill processes until there are none."""
+
+    def none_left() -> bool:
+        left = look()
         for each in left:
             with suppress(psutil.NoSuchProcess):
                 each.kill()
-        psutil.wait_procs(left, timeout=PATIENCE)
+        return not left
+
+    until("nothing is left", none_left)
 
 
-def _tree(pid: int) -> list[psutil.Process]:
-    """Return a process with everything below it."""
-    try:
-        top = psutil.Process(pid)
-        return [top, *top.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+def until_gone(process: psutil.Process) -> None:
+    """Wait until a process has ended, whoever should have noticed."""
+    until("the process has ended", lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +204,7 @@ class Run:
     run_id: str
 
     @classmethod
-    def trigger(cls, airflow: Airflow, dag_id: str, **conf: Any) -> Run:
+    def trigger(cls, airflow: Airflow, dag_id: str, conf: Json) -> Run:
         """Have the scheduler run a DAG."""
         return cls(airflow, dag_id, airflow.ask(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"])
 
@@ -214,19 +219,22 @@ class Run:
         told: Json = self.airflow.ask(self.path)
         return told
 
-    def state(self, *states: str, tries: int = 0) -> Json:
-        """Wait until the task is in one of some states, in a try of at least some number."""
+    def state(self, *states: str, tries: int = 1) -> Json:
+        """Wait until the task is in one of some states, in a try of at least some number, and return it."""
 
         def look() -> Json | None:
             task = self.task
             return task if task["state"] in states and task["try_number"] >= tries else None
 
-        return until(f"{self.dag_id} is {' or '.join(states)}: {self.task['state']}", look)
+        return until(f"try {tries} or a later one of {self.dag_id} is {' or '.join(states)}", look)
 
-    def process(self, *, tries: int = 0) -> psutil.Process:
+    def ended(self, *, tries: int = 1) -> str:
+        """Wait until the task has ended, and return how."""
+        return str(self.state("success", "failed", tries=tries)["state"])
+
+    def process(self, *, tries: int = 1) -> psutil.Process:
         """Return the process that runs the task, which is its supervisor's child."""
-        task = until("the task has a process", lambda: each if (each := self.state("running", tries=tries))["pid"] else None)
-        return psutil.Process(task["pid"])
+        return psutil.Process(until("the task has a process", lambda: self.state("running", tries=tries)["pid"]))
 
     def mark_failed(self) -> None:
         """Mark the task as failed, as a user does."""
@@ -250,4 +258,9 @@ class Run:
 
     def log(self, attempt: int) -> str:
         """Return the log of a try."""
-        return (self.airflow.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}" / "task_id=load" / f"attempt={attempt}.log").read_text()
+        folder = self.airflow.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}" / "task_id=load"
+        return (folder / f"attempt={attempt}.log").read_text()
+
+    def until_logged(self, text: str, attempt: int = 1) -> None:
+        """Wait until the log of a try says something."""
+        until(f"the log says {text!r}", lambda: text in self.log(attempt))

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The audit trail: a line of JSON for each change of consent that Klaviyo is asked for, written before the request leaves.
+
+It lies at ``<day>/<load>/<batch>.<outcome>.jsonl``. A batch begins as ``sent``; when it is known what became of it, its lines are written
+under their new name, and then the old ones are removed, so that there is no moment at which a line is lost. A load that dies between the
+two leaves ``sent``, which is the truth. A batch that is sent again has files of its own: ``<batch>~2.sent.jsonl``.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_klaviyo.loading.rejects import check_writable
+from airflow_provider_klaviyo.loading.standing import own
+
+if TYPE_CHECKING:
+    from airflow_provider_klaviyo.api.request import Json
+    from airflow_provider_klaviyo.loading.plan import Folder
+
+log = logging.getLogger(__name__)
+
+Told = Literal["accepted", "refused", "not_sent", "unknown"]
+"""What is known of a batch: Klaviyo took it, refused it, never got it; or nobody knows."""
+SENT = "sent"
+DAY = re.compile(r"(\d{4})(\d{2})(\d{2})T")
+ABOUT_LISTS = frozenset({"subscribe", "unsubscribe"})
+"""What a list has to do with; suppressions hold everywhere."""
+
+
+def pseudonym(key: bytes, identifier: str) -> str:
+    """
+    Return what stands for a person in the trail: the HMAC-SHA256 of their address in lower case, or of their number in E.164 form.
+
+    :param key: The secret, ``[klaviyo] audit_key``.
+    :param identifier: The e-mail address or phone number.
+    """
+    return hmac.digest(key, identifier.strip().lower().encode(), "sha256").hex()
+
+
+class Audit:
+    """
+    The audit trail of one load.
+
+    :param folder: The folder of all loads.
+    :param load_id: The load's id.
+    :param who: Who makes the changes: the connection's id, the DAG's, the task's and the run's.
+    :param key: A secret from which, with a person's identifier, the hash is made that stands for them; without one nothing does.
+    :param identities: Whether the identifiers themselves stand there.
+    :param list_id: The list that words are about.
+    :param source: Where a yes comes from, as Klaviyo is told.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        load_id: str,
+        *,
+        who: Json,
+        key: bytes | None = None,
+        identities: bool = False,
+        list_id: str | None = None,
+        source: str | None = None,
+    ) -> None:
+        # The day it began: a later try of the load has to find what an earlier one wrote.
+        began = DAY.match(load_id)
+        day = "-".join(began.groups()) if began else f"{datetime.now(UTC):%Y-%m-%d}"
+        self._root, self._folder = folder, folder / day / load_id
+        self._who, self._key, self._identities = who, key, identities
+        self._list_id, self._source = list_id, source
+        self._names: dict[str, set[str]] | None = None
+
+    def check(self) -> None:
+        """
+        Find out whether the trail can be written, before anything is sent.
+
+        :raises KlaviyoConfigError: It cannot.
+        """
+        check_writable("audit_path", self._root)
+
+    def asked(self, batch: str, words: Sequence[Mapping[str, Any]], before: Sequence[str], keys: Sequence[str]) -> None:
+        """
+        Write down what Klaviyo is about to be asked for.
+
+        :param batch: The batch that asks.
+        :param words: What people said: ``action``, ``channel``, ``consented_at``, and what they are known by.
+        :param before: What Klaviyo had of each, in a few words that name nobody.
+        :param keys: What the source calls each.
+        """
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        lines = [self._line(at, batch, *each) for each in zip(words, before, keys, strict=True)]
+        earlier = self._last(batch)
+        attempt = _attempt(earlier[0]) + self._whole(earlier[0]) if earlier else 1
+        self._put(batch, f"{batch}{'' if attempt == 1 else f'~{attempt}'}.{SENT}.jsonl", lines)
+
+    def told(self, batch: str, outcome: Told, job: str = "") -> None:
+        """
+        Write down what became of a batch, the last time it was sent.
+
+        :param batch: The batch.
+        :param outcome: What became of it.
+        :param job: The job of Klaviyo's that works on it.
+        """
+        old = self._last(batch)
+        if not old:
+            log.warning("The audit trail of %s is not there: what became of it, %s, is not written down.", batch, outcome)
+            return
+        # Whoever died between writing and removing has left two, of which the first is whole.
+        lines = [json.loads(line) for line in (self._folder / old[0]).read_bytes().splitlines()]
+        new = f"{old[0].partition('.')[0]}.{outcome}.jsonl"
+        if new != old[0]:
+            told_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self._put(batch, new, [{**line, "job": job or line["job"], "outcome": outcome, "told_at": told_at} for line in lines])
+        for each in old:
+            if each != new:
+                (self._folder / each).unlink()
+                self._files()[batch].discard(each)
+
+    def _line(self, at: str, batch: str, word: Mapping[str, Any], before: str, key: str) -> Json:
+        about = self._list_id if word["action"] in ABOUT_LISTS else None
+        identifier = str(word[own(word)])
+        return {
+            "at": at,
+            "by": self._who,
+            "action": word["action"],
+            "channel": word["channel"],
+            "list": about,
+            "source": self._source if word["action"] == "subscribe" else None,
+            "consented_at": word.get("consented_at"),
+            "before": before,
+            "key": key,
+            **({"person": pseudonym(self._key, identifier)} if self._key else {}),
+            **({"identity": identifier} if self._identities else {}),
+            "batch": batch,
+            "job": "",
+            "outcome": SENT,
+        }
+
+    def _put(self, batch: str, name: str, lines: Sequence[Json]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        (self._folder / name).write_bytes(text.encode("utf-8", "replace"))
+        self._files().setdefault(batch, set()).add(name)
+
+    def _last(self, batch: str) -> list[str]:
+        """Return the names of the files of a batch's last attempt, the one that was written first before the others."""
+        names = self._files().get(batch, set())
+        last = max(map(_attempt, names), default=0)
+        return sorted((each for each in names if _attempt(each) == last), key=lambda each: not each.endswith(f".{SENT}.jsonl"))
+
+    def _whole(self, name: str) -> bool:
+        """Say whether a file was written to its end; who died before that has sent nothing."""
+        return bool((self._folder / name).read_bytes().endswith(b"\n"))
+
+    def _files(self) -> dict[str, set[str]]:
+        """Return the names of the load's files by batch, listed once."""
+        if self._names is None:
+            self._names = {}
+            for each in self._folder.iterdir() if self._folder.exists() else ():
+                self._names.setdefault(each.name.partition(".")[0].partition("~")[0], set()).add(each.name)
+        return self._names
+
+
+def _attempt(name: str) -> int:
+    return int(name.partition(".")[0].partition("~")[2] or 1)
+
