@@ -35,11 +35,9 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [_modules("Klaviyo", *(f"sensors.{name}" for name in WAITED_FOR))],
         "triggers": [_modules("Klaviyo", *(f"triggers.{name}" for name in WAITED_FOR)), _modules("Shopify", "triggers.shopify")],
         "transfers": [
-            {
-                "source-integration-name": "Shopify",
-                "target-integration-name": "Klaviyo",
-                "python-module": f"{PACKAGE}.transfers.shopify_to_klaviyo",
-            }
+            _transfer("Shopify", "shopify_to_klaviyo"),
+            _transfer("Common SQL", "sql_to_klaviyo"),
+            _transfer("Common IO", "object_storage_to_klaviyo"),
         ],
         "connection-types": [_klaviyo_connection(), _shopify_connection()],
         "config": {"klaviyo": _config()},
@@ -48,6 +46,10 @@ def get_provider_info() -> dict[str, Any]:
 
 def _modules(integration: str, *names: str) -> dict[str, Any]:
     return {"integration-name": integration, "python-modules": [f"{PACKAGE}.{name}" for name in names]}
+
+
+def _transfer(source: str, name: str) -> dict[str, str]:
+    return {"source-integration-name": source, "target-integration-name": "Klaviyo", "python-module": f"{PACKAGE}.transfers.{name}"}
 
 
 def _klaviyo_connection() -> dict[str, Any]:
@@ -138,13 +140,34 @@ def _config() -> dict[str, Any]:
             "state_path": {
                 "description": (
                     "Where loads of events keep the ids of what they have sent, so that no later load sends it again: a folder or an object"
-                    " storage URL that every worker reaches. The ids are digests; nothing in them tells of a person."
+                    " storage URL that every worker reaches. The ids are digests, which name nobody."
                     " Empty: the folder ``klaviyo/state`` below AIRFLOW_HOME, which serves a single machine."
                 ),
                 "version_added": "0.1.0",
                 "type": "string",
                 "example": "s3://aws_default@my-bucket/klaviyo-state",
                 "default": "",
+            },
+            "audit_path": {
+                "description": (
+                    "Where loads of consent write down each change, a line of JSON: a folder or an object storage URL that every worker reaches."
+                    " Empty: the folder ``klaviyo/audit`` below AIRFLOW_HOME, which serves a single machine."
+                ),
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "s3://aws_default@my-bucket/klaviyo-audit",
+                "default": "",
+            },
+            "audit_key": {
+                "description": (
+                    "A secret. The audit trail names people by a hash that nobody can make without it. Keep it as long as the trail: with"
+                    " another one the same person has another hash. Empty: the trail names people by the keys of their rows alone."
+                ),
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": None,
+                "default": "",
+                "sensitive": True,
             },
             "settle_seconds": {
                 "description": (

@@ -46,8 +46,14 @@ with DAG(
         allowed_rejects=0.01,
     )
 
-    # Both queries name the metric of each row, and its identifiers are the shop's.
-    events = {"key_field": "unique_id", "unique_id_scope": "metric", "allowed_rejects": 0.01}
+    events = {
+        "key_field": "unique_id",
+        # An order's number is given once, whoever the customer is by then.
+        "unique_id_scope": "metric",
+        # The first order of the run's day is a day old when the run is due: its flows are to start all the same.
+        "backfill_after": timedelta(hours=48),
+        "allowed_rejects": 0.01,
+    }
     orders_to_events = SqlToKlaviyoEventsOperator(task_id="orders_to_events", sql="sql/shopify_orders.sql", **events)
     lines_to_events = SqlToKlaviyoEventsOperator(task_id="lines_to_events", sql="sql/shopify_order_lines.sql", **events)
 

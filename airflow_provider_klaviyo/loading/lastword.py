@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -24,8 +23,8 @@ from airflow_provider_klaviyo.loading.consent import identity
 from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome
 from airflow_provider_klaviyo.loading.said import NOES, Action
 
-Kept = tuple[str, int, str, str, int, str]
-"""A row's key, whose word it is (in short, and in full), what it asks for, how late it is, and the word."""
+Kept = tuple[str, str, int, str]
+"""Whose word it is and about what, what it asks for, how late it is, and the row's key with the word."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 AT_ONCE = 1_000
@@ -89,16 +88,16 @@ def last_words(said: Iterable[tuple[str, Json] | Outcome]) -> Iterator[tuple[str
             if isinstance(each, Outcome):
                 yield each
                 continue
-            key, word = each
-            who = "\x00".join(identity(word))
-            words.append((key, _short(who), who, word["action"], rank(word), json.dumps(word)))
+            word = each[1]
+            words.append(("\x00".join(identity(word)), word["action"], rank(word), json.dumps(each)))
             if len(words) == AT_ONCE:
                 _keep(database, words)
         _keep(database, words)
         _judge(database)
-        for key, word, code in database.execute("SELECT key, word, code FROM words LEFT JOIN lost USING (at) ORDER BY at"):
+        for kept, code in database.execute("SELECT word, code FROM words LEFT JOIN lost USING (at) ORDER BY at"):
+            key, word = json.loads(kept)
             if code is None:
-                yield key, json.loads(word)
+                yield key, word
             else:
                 fate, reason = REASONS[code]
                 yield Outcome(key, fate, "dedupe", code, reason)
@@ -114,28 +113,21 @@ def _database() -> Iterator[sqlite3.Connection]:
         database.execute("PRAGMA synchronous = OFF")
         database.execute("PRAGMA cache_size = -8000")
         database.execute("BEGIN")  # never committed: it goes with the load
-        database.execute("CREATE TABLE words (at INTEGER PRIMARY KEY, key TEXT, name INTEGER, who TEXT, action TEXT, late INTEGER, word TEXT)")
+        database.execute("CREATE TABLE words (at INTEGER PRIMARY KEY, who TEXT, action TEXT, late INTEGER, word TEXT)")
         database.execute("CREATE TABLE lost (at INTEGER PRIMARY KEY, code TEXT)")
         yield database
 
 
 def _keep(database: sqlite3.Connection, words: list[Kept]) -> None:
-    database.executemany("INSERT INTO words (key, name, who, action, late, word) VALUES (?, ?, ?, ?, ?, ?)", words)
+    database.executemany("INSERT INTO words (who, action, late, word) VALUES (?, ?, ?, ?)", words)
     words.clear()
 
 
 def _judge(database: sqlite3.Connection) -> None:
     """Write down which words do not hold."""
-    database.execute("CREATE INDEX names ON words (name)")
-    met_again = "SELECT name FROM words GROUP BY name HAVING count(*) > 1"
-    several = f"SELECT name, who, at, action, late FROM words WHERE name IN ({met_again}) ORDER BY name, at"  # noqa: S608 - our own words
-    for _, named in groupby(database.execute(several), key=itemgetter(0)):
-        people: dict[str, dict[int, tuple[str, int]]] = {}  # two people may share the short name
-        for _, who, at, action, late in named:
-            people.setdefault(who, {})[at] = action, late
-        for said in people.values():
-            database.executemany("INSERT INTO lost VALUES (?, ?)", overruled(said).items())
-
-
-def _short(who: str) -> int:
-    return int.from_bytes(blake2b(who.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
+    database.execute("CREATE INDEX people ON words (who)")
+    met_again = "SELECT who FROM words GROUP BY who HAVING count(*) > 1"
+    several = f"SELECT who, at, action, late FROM words WHERE who IN ({met_again}) ORDER BY who, at"  # noqa: S608 - our own words
+    for _, said in groupby(database.execute(several), key=itemgetter(0)):
+        lost = overruled({at: (action, late) for _, at, action, late in said})
+        database.executemany("INSERT INTO lost VALUES (?, ?)", lost.items())

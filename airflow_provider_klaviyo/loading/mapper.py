@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Map one row after another, forty thousand a second: the columns that :mod:`mapping` says to the fields that it says."""
+"""Map one row after another: each of a source's columns to the field that a mapping says, thousands a second."""
 
 from __future__ import annotations
 
@@ -94,8 +94,6 @@ class Mapper:
         self._sparse, self._leave_out = sparse, leave_out
         ordered = sorted(steps, key=lambda step: (len(step.path), step.path[:-1]))  # whole objects before what goes into them
         self._columns = tuple(dict.fromkeys(column for step in ordered for column in step.columns))
-        self.unseen = set(self._columns) if sparse else set()
-        """The columns that no row of a sparse source has had so far: when it has ended, these are misspelt, or were never there."""
         self._groups = [(inside, [_flat(step) for step in group]) for inside, group in groupby(ordered, key=lambda step: step.path[:-1])]
 
     def __call__(self, source: Mapping[str, Any]) -> Json:
@@ -123,15 +121,11 @@ class Mapper:
     def _fields(self, source: Mapping[str, Any], steps: Iterable[Flat], faults: list[Fault]) -> Json:
         """Return the fields that lie in one object. Every value of a load passes here: what is written out is written out for speed."""
         fields: Json = {}
-        unseen = self.unseen
         for column, name, convert, named, step in steps:
             try:
                 value = source[column] if column is not None else self._first(source, step.columns)
             except KeyError:
                 value = self._reached(source, step.columns[0])
-            else:
-                if unseen:
-                    unseen.discard(column or "")
             if type(value) is str:
                 nothing = named and (not value or value.isspace())
             else:
@@ -154,11 +148,7 @@ class Mapper:
         """Return the first value that is one, else a null where there is any, else a blank text."""
         found: Any = ABSENT
         for column in columns:
-            if column in source:
-                self.unseen.discard(column)
-                value = source[column]
-            else:
-                value = self._reached(source, column)
+            value = source[column] if column in source else self._reached(source, column)
             if value is ABSENT:
                 continue
             if is_null(value):
@@ -180,7 +170,6 @@ class Mapper:
             if not isinstance(value, Mapping) or name not in value:
                 return ABSENT
             value = value[name]
-        self.unseen.discard(column)
         return value
 
     def _without(self, source: Mapping[str, Any]) -> KlaviyoConfigError:

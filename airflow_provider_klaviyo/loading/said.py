@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.subscriptions import Channel, LeftChannel
+from airflow_provider_klaviyo.api.values import is_null
 from airflow_provider_klaviyo.loading.checks import EARLIEST, Check, Invalid
 from airflow_provider_klaviyo.loading.rows import Json, Reject, Skip
 from airflow_provider_klaviyo.loading.standing import NAMES, own
@@ -82,7 +83,7 @@ def _action(value: Any) -> Action | str:
     if _nothing(value):
         return "no_consent"
     said = str(value).strip().lower()
-    if isinstance(value, bool) or said in {"true", "false"}:
+    if said in {"true", "false"}:
         reason = "consent is a word, not a truth value: false may say no, or that nobody was asked. Map it with the converter consent"
         raise Invalid("consent", "boolean_consent", reason)
     if said not in SAID and said not in UNSAID:
@@ -122,7 +123,7 @@ def _dated(value: Any, action: Action, check: Check) -> Json:
     if _nothing(value):
         return {}
     try:
-        return {"consented_at": _moment(value, check).isoformat()}
+        return {"consented_at": _moment(value).isoformat()}
     except Invalid as invalid:
         if action not in NOES or check.on_invalid == "reject_row":
             raise
@@ -130,7 +131,7 @@ def _dated(value: Any, action: Action, check: Check) -> Json:
         return {}
 
 
-def _moment(value: Any, check: Check) -> datetime:
+def _moment(value: Any) -> datetime:
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
     except ValueError:
@@ -139,7 +140,7 @@ def _moment(value: Any, check: Check) -> datetime:
         raise Invalid("consented_at", "naive_time", "consented_at has no time zone: make it aware, or map it with iso8601")
     if moment <= EARLIEST:
         raise Invalid("consented_at", "time_out_of_range", "consented_at lies before 1990: nobody agreed to anything then")
-    if moment > check.now and moment >= datetime.now(UTC):  # the source may have gone on while it was read
+    if moment >= datetime.now(UTC):  # not the time of the load: the source may have gone on while it was read
         raise Invalid("consented_at", "future_time", "consented_at lies in the future: nobody has agreed to anything yet that is to come")
     return moment.astimezone(UTC)
 
@@ -160,5 +161,4 @@ def _born(value: Any, action: Action, check: Check) -> Json:
 
 
 def _nothing(value: Any) -> bool:
-    """Whether there is no value: nothing, blank, or what tables have in place of one (NaN, NaT)."""
-    return value is None or (isinstance(value, str) and not value.strip()) or (isinstance(value, (float, datetime)) and value != value)  # noqa: PLR0124
+    return is_null(value) or (isinstance(value, str) and not value.strip())

@@ -92,8 +92,8 @@ def _look_up(session: Session, keys: Iterable[Key], list_id: str | None = None) 
 def _members(session: Session, there: Mapping[Key, Json], list_id: str) -> set[Key]:
     """Return those who are in a list, of people who were found by what a list does not find them by."""
     own = {key: _key({"attributes": {name: each["attributes"].get(name) for name in IN_LISTS}}) for key, each in there.items()}
-    found = _look_up(session, (each for each in own.values() if each[0]), list_id)
-    members = {key for key, each in own.items() if each in found and found[each]["id"] == there[key]["id"]}
+    found = _look_up(session, (each for each in own.values() if each[0]), list_id).keys()
+    members = {key for key, each in own.items() if each in found}
     nameless = {there[key]["id"]: key for key, each in own.items() if not each[0]}
     if nameless:  # who joined last comes first: that they did is not long ago
         request = lists.profile_ids(list_id=list_id, sort="-joined_group_at")

@@ -217,12 +217,14 @@ class KlaviyoLoadOperator(KlaviyoOperator):
         if not self.results_table:
             return None
         from airflow_provider_klaviyo.transfers.results import ResultsTable
-        from airflow_provider_klaviyo.transfers.sql import database
+        from airflow_provider_klaviyo.transfers.sql import sql_hook
 
-        conn_id = self.results_conn_id or getattr(self, "sql_conn_id", None)
+        source = getattr(self, "sql_conn_id", None)
+        conn_id = self.results_conn_id or source
         if not conn_id:
             raise KlaviyoConfigError(f"{self.task_id}: results_table needs results_conn_id, the connection of its database.")
-        return ResultsTable(database(conn_id), self.results_table)
+        beside = getattr(self, "sql_hook_params", None) if conn_id == source else None
+        return ResultsTable(sql_hook(conn_id, beside), self.results_table)
 
     def _names(self, context: Context) -> dict[str, Any]:
         """Return what a load is known by in Airflow."""

@@ -118,13 +118,14 @@ def find(path: str | ObjectStoragePath, *, conn_id: str | None = None, allow_mis
     from airflow.sdk import ObjectStoragePath
 
     place = ObjectStoragePath(path, conn_id=conn_id)
+    place = place.absolute() if place.protocol in NEAR else place
     fs, where = place.fs, place.path.rstrip("/") or "/"
     fs.invalidate_cache()
     base, infos = _listed(fs, where)
     files = sorted((info["name"], info) for info in infos if info["type"] == "file" and info["name"].rstrip("/") == info["name"] != base)
     if not files and not allow_missing:
-        folders = sum(info["type"] == "directory" for info in infos)
-        advice = f" The files in its {folders} folders are meant by a pattern: .../*/*." if folders else ""
+        folders = any(info["type"] == "directory" for info in infos)
+        advice = " The files in the folders there are meant by a pattern: .../*/*." if folders else ""
         raise KlaviyoConfigError(f"No file is there: {place}.{advice} Where an export may have none, say allow_missing=True.")
     return [
         Source(
@@ -248,7 +249,7 @@ def _plain(stream: io.BufferedReader, name: str) -> io.BufferedReader:
     head = stream.peek(len(GZIP))
     if not head and name.lower().endswith(".gz"):
         raise KlaviyoFileError(f"{name} has no bytes, and gzip has some where there is nothing else")
-    return io.BufferedReader(gzip.GzipFile(fileobj=stream), BLOCK) if head.startswith(GZIP) else stream  # type: ignore[arg-type]
+    return io.BufferedReader(gzip.GzipFile(fileobj=stream), BLOCK) if head.startswith(GZIP) else stream
 
 
 @contextmanager

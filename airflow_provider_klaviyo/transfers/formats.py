@@ -21,14 +21,14 @@ SUFFIXES: dict[str, FileFormat] = {
     "pq": "parquet",
 }
 GZIP = b"\x1f\x8b"
+PARQUET = b"PAR1\x15"  # and the beginning of its first page: a column may be called PAR1
 FOREIGN = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook",
     b"\x28\xb5\x2f\xfd": "compressed with Zstandard",
     b"\xfd7zXZ\x00": "compressed with xz",
     b"BZh91AY&SY": "compressed with bzip2",
-    b"PAR1": "a Parquet file",
+    PARQUET: "a Parquet file",
     b"Obj\x01": "an Avro file",
-    b"ORC": "an ORC file",
 }
 """First bytes of files that are no text, and what they are."""
 LONGEST_MAGIC = max(map(len, FOREIGN))
@@ -57,8 +57,7 @@ def format_of(name: str, given: FileFormat) -> FileFormat:
     parts = name.lower().removesuffix(".gz").rsplit(".", 1)
     if parts[-1] in SUFFIXES and len(parts) > 1:
         return SUFFIXES[parts[-1]]
-    message = f"The name of {name} does not tell its format: say file_format, or narrow source_path to the files meant."
-    raise KlaviyoConfigError(message)
+    raise KlaviyoConfigError(f"The name of {name} does not tell its format: say file_format, or narrow source_path to the files meant.")
 
 
 def tabbed(name: str) -> bool:
@@ -74,11 +73,8 @@ def refuse_foreign(head: bytes, name: str) -> None:
     """
     for magic, what in FOREIGN.items():
         if head.startswith(magic):
-            advice = (
-                "say file_format='parquet'" if magic == b"PAR1" else "what can be read are JSON Lines and CSV, plain or gzip, and Parquet"
-            )
-            message = f"{name} is {what}: {advice}."
-            raise KlaviyoConfigError(message)
+            readable = "say file_format='parquet'" if magic == PARQUET else "JSON Lines and CSV can be read, plain or gzip, and Parquet"
+            raise KlaviyoConfigError(f"{name} is {what}: {readable}.")
 
 
 def checked(columns: Sequence[str], name: str, lacking: Collection[str]) -> None:
@@ -90,8 +86,8 @@ def checked(columns: Sequence[str], name: str, lacking: Collection[str]) -> None
     :param lacking: Those it should have, and has not.
     :raises KlaviyoConfigError: Two are equal, or one is lacking.
     """
-    if twice := sorted({each for each in columns if columns.count(each) > 1}):
-        raise KlaviyoConfigError(f"{name}: several columns are called {', '.join(map(repr, twice))}: each needs a name of its own.")
+    if twice := [str(at) for at, each in enumerate(columns, 1) if columns.count(each) > 1]:
+        raise KlaviyoConfigError(f"{name}: columns {', '.join(twice)} have the same name as another: each needs a name of its own.")
     if lacking:
         raise KlaviyoConfigError(
             f"{name} has no column {', '.join(map(repr, sorted(lacking)))}, which the mapping or key_field names; it has {', '.join(columns)}."

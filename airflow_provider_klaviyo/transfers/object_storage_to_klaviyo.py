@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_klaviyo.operators.base import Journal
 from airflow_provider_klaviyo.transfers.base import KlaviyoLoadOperator
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_klaviyo.loading.rows import Reject, Row
-
-FORMS = 1_000
-"""Sets of columns to be remembered: lines of JSON may each have their own."""
 
 
 class ObjectStorageSource(KlaviyoLoadOperator):
@@ -58,7 +54,7 @@ class ObjectStorageSource(KlaviyoLoadOperator):
         """
         from airflow_provider_klaviyo.transfers.files import rows_in
 
-        rows = rows_in(
+        return rows_in(
             self.source_path,
             conn_id=self.source_conn_id,
             file_format=self.file_format,
@@ -68,7 +64,6 @@ class ObjectStorageSource(KlaviyoLoadOperator):
             required=self._required(),
             allow_missing=self.allow_missing,
         )
-        return rows if self.mapping else placed(rows)
 
     def _required(self) -> set[str]:
         """Return the columns that the mapping and ``key_field`` name."""
@@ -76,29 +71,6 @@ class ObjectStorageSource(KlaviyoLoadOperator):
 
         named = {column for each in mappings_of(self.mapping) for column in each.columns}
         return {*named, self.key_field} if self.key_field else named
-
-
-def placed(rows: Iterable[Row | Reject]) -> Iterator[Row | Reject]:
-    """
-    Put each value where its column's name says: ``properties.plan`` is the property ``plan``. What is empty says nothing.
-
-    :param rows: Rows of files.
-    """
-    from airflow_provider_klaviyo.loading.mapping import Unmappable, as_columns, mapper
-    from airflow_provider_klaviyo.loading.rows import Reject, Row
-
-    @lru_cache(maxsize=FORMS)
-    def by_names(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
-        return mapper(as_columns(names))
-
-    for row in rows:
-        if isinstance(row, Reject):
-            yield row
-            continue
-        try:
-            yield Row(row.key, dict(by_names(tuple(row.data))(row.data)))
-        except Unmappable as error:
-            yield Reject(row.key, error.code, error.reason)
 
 
 class ObjectStorageToKlaviyoProfilesOperator(ObjectStorageSource, ProfilesLoad):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Load a Shopify shop's customers and orders into Klaviyo."""
+"""Load a Shopify shop's customers, their consent and orders into Klaviyo."""
 
 from __future__ import annotations
 
@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.operators.base import Journal
-from airflow_provider_klaviyo.shopify.mapping import DEFAULT_METRICS, Mapped, Metric, OrderValue, Unmapped, events, profile
+from airflow_provider_klaviyo.shopify.mapping import (
+    DEFAULT_METRICS,
+    ConsentChannel,
+    Mapped,
+    Metric,
+    OrderValue,
+    Unmapped,
+    consent,
+    events,
+    profile,
+)
 from airflow_provider_klaviyo.shopify.queries import OVERLAP, BulkQuery, Window, customers, orders
 from airflow_provider_klaviyo.transfers.base import KlaviyoLoadOperator
-from airflow_provider_klaviyo.transfers.kinds import EventsLoad, ProfilesLoad
+from airflow_provider_klaviyo.transfers.kinds import ConsentLoad, EventsLoad, ProfilesLoad
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -142,3 +152,29 @@ class ShopifyToKlaviyoEventsOperator(ShopifySource, EventsLoad):
         due = window.end - window.start if self.start is None and window.start and window.end else timedelta()
         after = None if self.backfill_after is None else self.backfill_after + due
         return {**super().plan_fields(context), "backfill_after": after}
+
+
+class ShopifyToKlaviyoConsentOperator(ShopifySource, ConsentLoad):
+    """
+    Load what a shop's customers agreed to and what not, with the dates that Shopify has of it.
+
+    Who is subscribed in Shopify is subscribed as history: nobody has to confirm it, and no flow starts for it. Who has no date there is
+    skipped and counted (``no_consent_date``), and so is everybody who has said neither yes nor no. Of a customer who is read again,
+    because anything of theirs has changed, Klaviyo's state is looked at again: a newer word there wins.
+
+    :param channels: What to load. SMS only where it is named: ``["email.marketing", "sms.marketing"]``.
+    :param custom_source: Where the consent comes from, in your words; Klaviyo shows it.
+    :param list_id: The list people are put in who say yes. Who says no leaves it and nothing else, although in Shopify they say no to the
+        whole channel: without a list, a no holds everywhere. SMS cannot be left by a list.
+    """
+
+    channels: Sequence[ConsentChannel] = ("email.marketing",)
+    custom_source: str | None = "Shopify"
+
+    def query(self, window: Window) -> BulkQuery:
+        """Ask for the customers that changed."""
+        return customers(window)
+
+    def mapped(self, node: Json) -> Iterator[Mapped | Unmapped]:
+        """Map a customer to a word for each channel."""
+        return consent(node, self.channels)

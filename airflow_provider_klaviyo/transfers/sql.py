@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from importlib import import_module
@@ -27,6 +27,7 @@ CHANGES = WRITES | DEFINES | PREPARES
 """How a statement begins that is no query. What else would change data, a database refuses that can read in a read-only transaction."""
 
 Parameters = Mapping[str, Any] | Sequence[Any]
+Rows = Generator[dict[str, Any], None, None]
 
 
 def sql_hook(conn_id: str, hook_params: Mapping[str, Any] | None = None) -> DbApiHook:
@@ -66,7 +67,7 @@ def _no_database(conn_id: str, kind: str | None, why: str) -> str:
     return f"The connection {conn_id!r} is of the type {kind!r}, which cannot be read by SQL ({why}): name a connection to a database."
 
 
-def rows_of(hook: DbApiHook, sql: str, parameters: Parameters | None = None, *, fetch_size: int = FETCH_SIZE) -> Iterator[dict[str, Any]]:
+def rows_of(hook: DbApiHook, sql: str, parameters: Parameters | None = None, *, fetch_size: int = FETCH_SIZE) -> Rows:
     """
     Yield the rows of a query, each as an object by the names of its columns.
 
@@ -109,7 +110,7 @@ def query_in(sql: str) -> str:
     return str(statement).strip()
 
 
-def _read(hook: DbApiHook, sql: str, parameters: Parameters | None, fetch_size: int) -> Iterator[dict[str, Any]]:
+def _read(hook: DbApiHook, sql: str, parameters: Parameters | None, fetch_size: int) -> Rows:
     with _cursor(hook) as (cursor, driver):
         with suppress(AttributeError, NotImplementedError, TypeError):
             cursor.arraysize = fetch_size

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import IO
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.api.values import E164, is_email
 from airflow_provider_klaviyo.loading.rows import Reject, Row
 from airflow_provider_klaviyo.transfers.formats import KlaviyoFileError, checked, tabbed
 
@@ -241,9 +242,14 @@ def _header(record: _Record, name: str, required: Collection[str]) -> list[str]:
         raise KlaviyoConfigError(f"{name}: the header cannot be read: {record.fault[1]}.")
     if len(columns) == 1 and (others := [each for each in OTHER_DELIMITERS if each in columns[0]]):
         raise KlaviyoConfigError(f"{name}: the header is one cell, with {others[0]!r} in it: say delimiter={others[0]!r}.")
+    if any(is_email(each) or E164.fullmatch(each) for each in columns):
+        raise KlaviyoConfigError(f"{name}: the first line is no header but a row, as it seems: the columns need names.")
     if "" in columns:
         raise KlaviyoConfigError(
             f"{name}: column {columns.index('') + 1} of {len(columns)} has no name in the header: give it one, or drop it."
         )
-    checked(columns, name, set(required) - set(columns))
+    lacking = set(required) - set(columns)
+    if lacking and len(lacking) == len(set(required)):  # what stands there may be a row: it is not shown
+        raise KlaviyoConfigError(f"{name} has none of the columns that the mapping and key_field name: is its first line a header?")
+    checked(columns, name, lacking)
     return columns

@@ -22,14 +22,15 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from airflow_provider_klaviyo.api.errors import KlaviyoError, KlaviyoLoadFailed
-from airflow_provider_klaviyo.loading import LoadReport, Plan, Row
+from airflow_provider_klaviyo.loading import LoadReport, Plan
 from airflow_provider_klaviyo.loading import load as load_rows
 from airflow_provider_klaviyo.loading.stage import StageLost
 from airflow_provider_klaviyo.pacing import Pacer
 from airflow_provider_klaviyo.session import open_session
 from airflow_provider_klaviyo.settings import Settings
 from tests.faults.scenario import Kill, Scenario
-from tests.faults.subjects import SUBJECTS, Held, Source, Subject
+from tests.faults.subject import Held, Source, Subject
+from tests.faults.subjects import SUBJECTS
 from tests.faults.worker import Killed, Life, MortalPath, Note, Notes, Sent, Superseded, Wire
 from tests.loading.kit import Clock
 
@@ -68,6 +69,8 @@ class World:
     steps: list[str] = field(default_factory=list)
     report: LoadReport | None = None
     failed: bool = False
+    cleared: int | None = None
+    """How many requests had left when the task was cleared after its end."""
     _hits: Counter[int] = field(default_factory=Counter)
     _skips: Counter[int] = field(default_factory=Counter)
     _lock: Any = field(default_factory=threading.RLock)
@@ -82,6 +85,7 @@ class World:
 
     def begin(self) -> None:
         """Make Klaviyo anew, as the scenario wants it."""
+        self.clock.now = time.time()
         self.sandbox.faults.clear()
         state = self.sandbox.klaviyo
         state.reset()
@@ -90,10 +94,7 @@ class World:
         state.behaviour.reused_unique_id = self.scenario.reading
         state.behaviour.pointers = self.scenario.pointers
         state.behaviour.plain_import_errors = self.scenario.plain
-        rows = self.subject.rows(replace(self.scenario, messy=False))
-        refused = [rows[at % len(rows)] for at in self.scenario.unwelcome]
-        persons = [row.data.get("profile", row.data) for row in refused if isinstance(row, Row)]
-        state.behaviour.unwelcome = frozenset(each["email"] for each in persons)
+        self.subject.refuse(self.sandbox, self.scenario)
         state.behaviour.job_seconds = self.scenario.job_seconds
         if self.scenario.crowd:
             state.add_foreign_jobs(self.scenario.crowd)
@@ -137,6 +138,7 @@ class World:
                 "in_flight": scenario.in_flight,
                 "allowed_rejects": LAX,
                 "poll_interval": 1.0,
+                "verify": scenario.verify,
                 **fields,
             }
         )
@@ -235,6 +237,7 @@ class World:
         """Let somebody clear the task after its end: it runs anew."""
         self.mend()
         self.store.clear()
+        self.cleared = len(self.log)
         self.sandbox.klaviyo.plans.clear()
         try:
             return self.attempt()

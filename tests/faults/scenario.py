@@ -47,12 +47,14 @@ class Scenario:
     :param in_flight: How many requests at once.
     :param messy: Whether there are rows that never leave: skipped, repeated, impossible ones.
     :param listed: Whether profiles go to a list.
-    :param ledger: Whether sent events are remembered across loads.
+    :param remember: Whether loads know what those before them have sent.
+    :param verify: Whether it is read back what was sent.
+    :param identity_conflict: What becomes of rows whose phone number is somebody else's.
     :param reading: What Klaviyo does with a ``unique_id`` that was sent before.
     :param pointers: How much Klaviyo tells of what is wrong with a request.
     :param plain: Whether import errors say which row they are about.
     :param unwelcome: Rows that Klaviyo refuses with their whole request, by place.
-    :param conflicts: Rows that fail in Klaviyo's job, by place.
+    :param conflicts: Rows whose phone number is somebody else's, so that they fail in Klaviyo's job, by place.
     :param foreign: Events that another client has sent before.
     :param known: Events that an earlier load has sent.
     :param job_seconds: How long a job takes.
@@ -69,7 +71,9 @@ class Scenario:
     in_flight: int = 1
     messy: bool = True
     listed: bool = False
-    ledger: bool = True
+    remember: bool = True
+    verify: bool = False
+    identity_conflict: Literal["reject", "drop_phone"] = "reject"
     reading: Literal["drop", "refuse"] = "drop"
     pointers: Literal["all", "first", "none"] = "all"
     plain: bool = False

@@ -27,8 +27,10 @@ DEATHS: tuple[Death, ...] = ("before", "after", "torn", "overtaken")
 KNOWN: tuple[Scenario, ...] = ()
 """Scenarios that failed once."""
 WORLDS = {
-    "profiles": Scenario(kind="profiles", rows=32, batch=5, listed=True, unwelcome=(8,), conflicts=(3, 17)),
-    "events": Scenario(kind="events", rows=32, batch=5, unwelcome=(8,), foreign=5, known=2, reading="refuse"),
+    "profiles": Scenario(kind="profiles", rows=32, batch=5, listed=True, unwelcome=(8,), conflicts=(3, 17), verify=True),
+    "events": Scenario(kind="events", rows=32, batch=5, unwelcome=(8,), foreign=5, known=2, reading="refuse", verify=True),
+    "members": Scenario(kind="members", rows=32, batch=5, unwelcome=(18,)),
+    "consent": Scenario(kind="consent", rows=40, batch=3, listed=True, unwelcome=(10,)),
 }
 """A load of each kind that takes every step it can: refused batches, jobs with errors, rows sent before."""
 
@@ -55,7 +57,7 @@ def test_every_trouble_at_every_step(bench: Bench, kind: str, step: str, what: s
 @pytest.mark.parametrize("kind", SUBJECTS)
 def test_the_end_of_a_worker_at_every_step(bench: Bench, kind: str, how: Death) -> None:
     """Before a step is after the one before."""
-    small = with_(WORLDS[kind], rows=12, foreign=3)
+    small = with_(WORLDS[kind], rows=12, foreign=3, unwelcome=(8,))
     for at, step in enumerate(bench.calm(small).steps, 1):
         if how != "torn" or step.startswith("write"):
             bench.check(with_(small, kills=(Kill(at, how),)))
@@ -79,18 +81,20 @@ def scenarios(draw: st.DrawFn, kind: str) -> Scenario:
         rows=rows,
         batch=draw(st.integers(4, 8)),
         in_flight=draw(st.sampled_from((1, 3))),
-        listed=profiles and draw(st.booleans()),
-        ledger=draw(st.booleans()),
+        listed=kind in {"profiles", "consent"} and draw(st.booleans()),
+        remember=draw(st.booleans()),
+        verify=kind in {"profiles", "events"} and draw(st.booleans()),
+        identity_conflict=draw(st.sampled_from(("reject", "drop_phone"))) if profiles else "reject",
         reading=draw(st.sampled_from(("drop", "refuse"))),
         pointers=draw(st.sampled_from(("all", "first", "none"))),
         plain=draw(st.booleans()) if profiles else False,
         unwelcome=draw(places(rows)),
         conflicts=draw(places(rows)) if profiles else (),
-        foreign=0 if profiles else draw(st.integers(0, 6)),
-        known=0 if profiles else draw(st.integers(0, 6)),
-        job_seconds=draw(st.sampled_from((0.0, 20.0))) if profiles else 0.0,
+        foreign=draw(st.integers(0, 6)) if kind == "events" else 0,
+        known=draw(st.integers(0, 6)) if kind == "events" else 0,
+        job_seconds=draw(st.sampled_from((0.0, 20.0))),
         crowd=draw(st.sampled_from((0, 120))) if profiles else 0,
-        jobs=tuple(draw(st.lists(ends, max_size=2))) if profiles else (),
+        jobs=tuple(draw(st.lists(ends, max_size=2))) if kind != "events" else (),
         troubles=tuple(draw(st.lists(troubles, max_size=3))),
         kills=tuple(draw(st.lists(st.builds(Kill, st.integers(1, 100), st.sampled_from(DEATHS)), max_size=3))),
         lost=draw(st.sampled_from((False, False, False, True))),

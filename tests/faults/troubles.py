@@ -30,6 +30,12 @@ class Nature:
     lost: Literal["", "connect", "before", "after"] = ""
     lies: bool = False
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether the request may have been carried out, for all its sender knows."""
+        status = self.fault.get("status")
+        return self.lost in {"before", "after"} or "drop" in self.fault or "truncate" in self.fault or (status or 0) >= 500 or status == 202
+
 
 TROUBLES: Mapping[str, Nature] = {
     "could not connect": Nature(lost="connect"),

@@ -61,6 +61,7 @@ STATES = {
     "no": State(NO, T, (("UNSUBSCRIBE", T),)),
     "undated_no": State(NO, None, (("UNSUBSCRIBE", None),), made=False),
     "suppressed_no": State(marks=(("UNSUBSCRIBE", T),)),
+    "yes_and_no": State(YES, T, (("UNSUBSCRIBE", T),)),
     "complained": State(YES, BEFORE, (("SPAM_COMPLAINT", T),)),
     "by_hand": State(YES, BEFORE, (("USER_SUPPRESSED", T),)),
     "by_hand_bounced": State(marks=(("USER_SUPPRESSED", T), ("HARD_BOUNCE", BEFORE))),
@@ -118,6 +119,9 @@ by_hand_bounced in   DKKK DNNS KKKK SNNS
 new_reason      out  DKKK DNNS KKKK SNNS
 new_word        out  D??? D??? ???? ????
 untold          in   D??? D??? ???? ????
+yes_and_no      -    DKKK DNNS
+yes_and_no      in   DKKK DNNS KKKK SNNS
+yes_and_no      out  DKKK DNNS KKKK SNNS
 """
 
 # A no. No flag makes a difference.
@@ -168,6 +172,9 @@ by_hand_bounced in   SSSS
 new_reason      out  LLLL
 new_word        out  LLLL
 untold          in   SSSS
+yes_and_no      -    SNSS
+yes_and_no      in   SNSS
+yes_and_no      out  LLLL
 """
 
 SUPPRESS = """
@@ -186,6 +193,7 @@ by_hand_bounced -    UUUU
 new_reason      -    SSSS
 new_word        -    SSSS
 untold          -    SSSS
+yes_and_no      -    SNSS
 """
 
 UNSUPPRESS = """
@@ -204,6 +212,7 @@ by_hand_bounced -    SNNS
 new_reason      -    XXXX
 new_word        -    UUUU
 untold          -    UUUU
+yes_and_no      -    XXXX
 """
 
 TABLES = {"subscribe": SUBSCRIBE, "unsubscribe": UNSUBSCRIBE, "suppress": SUPPRESS, "unsuppress": UNSUPPRESS}

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_klaviyo.loading.consent import Action, ConsentRules, Verdict, decide, holds, lane
+from airflow_provider_klaviyo.loading.consent import REASONS, Action, ConsentRules, Verdict, decide, holds, lane
 from airflow_provider_klaviyo.loading.rows import Fate
 from airflow_provider_klaviyo.loading.standing import Mark, Standing
 from tests.loading.consent_table import CASES, STATES, WHEN, Case, T
@@ -79,7 +80,14 @@ def everything() -> Any:
     people = product(("", "01SARAH"), ("", "01TOM"), consents, (None, T), marks, ((), (Mark("UNSUBSCRIBE", T),)), (None, True, False))
     for holder, foreign, consent, since, suppressions, left, member in people:
         there = Standing(
-            holder=holder, foreign=foreign, consent=consent, since=since, suppressions=suppressions, left=left, member=member, along=("email",)
+            holder=holder,
+            foreign=foreign,
+            consent=consent,
+            since=since,
+            suppressions=suppressions,
+            left=left,
+            member=member,
+            along=("email",),
         )
         for action, said, channel in product(Action, WHEN.values(), CHANNELS[:2]):
             dated = {} if said is None else {"consented_at": said.isoformat()}
@@ -107,7 +115,9 @@ def test_nobody_is_subscribed_without_a_date_but_through_double_opt_in_and_nobod
                 if dated:
                     times = [each.at for each in (*there.suppressions, *there.left) if each.reason != "HARD_BOUNCE"]
                     times += [there.since] if there.consent == "UNSUBSCRIBED" else []
-                    assert all(at is not None and at < datetime.fromisoformat(word["consented_at"]) for at in times), "by a later word alone"
+                    assert all(at is not None and at < datetime.fromisoformat(word["consented_at"]) for at in times), (
+                        "by a later word alone"
+                    )
     assert sent > 500
 
 
@@ -158,7 +168,13 @@ def test_subscribing_is_off_unless_asked_for_and_says_nothing_of_people_it_did_n
 
 
 def test_identifiers_of_two_people_reject_a_yes_with_the_other_s_id_and_never_stop_a_no() -> None:
-    word = {"action": "subscribe", "channel": "sms.marketing", "phone_number": "+14155550123", "email": "sarah@example.com", "consented_at": T.isoformat()}
+    word = {
+        "action": "subscribe",
+        "channel": "sms.marketing",
+        "phone_number": "+14155550123",
+        "email": "sarah@example.com",
+        "consented_at": T.isoformat(),
+    }
     there = Standing(holder="01SARAH", foreign="01TOM")
     verdict = decide(word, there, ConsentRules(subscribe=True), double_opt_in=False)
     assert (verdict.code, verdict.fate) == ("identity_conflict", Fate.REJECTED)
@@ -167,7 +183,13 @@ def test_identifiers_of_two_people_reject_a_yes_with_the_other_s_id_and_never_st
 
 
 def test_what_goes_along_is_said_in_the_word() -> None:
-    word = {"action": "subscribe", "channel": "sms.marketing", "phone_number": "+14155550123", "email": "sarah@example.com", "consented_at": T.isoformat()}
+    word = {
+        "action": "subscribe",
+        "channel": "sms.marketing",
+        "phone_number": "+14155550123",
+        "email": "sarah@example.com",
+        "consented_at": T.isoformat(),
+    }
     verdict = decide(word, Standing(along=("email",)), ConsentRules(subscribe=True), double_opt_in=False)
     assert verdict.word == {**word, "along": ["email"]}
     assert "along" not in word
@@ -205,3 +227,8 @@ def test_a_yes_with_a_date_goes_as_history_and_one_without_as_a_question() -> No
     assert {lane(each.word) for each in CASES if each.action == "subscribe" and each.date == "undated"} == {"subscribe"}
     assert {lane(each.word) for each in CASES if each.action == "subscribe" and each.date != "undated"} == {"historical"}
     assert {lane(each.word) for each in CASES if each.action != "subscribe"} == {"unsubscribe", "suppress", "unsuppress"}
+
+
+def test_the_guide_tells_every_reason() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "consent.md").read_text(encoding="utf-8")
+    assert [code for code in REASONS if f"`{code}`" not in guide] == []

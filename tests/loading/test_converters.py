@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -268,6 +270,12 @@ def test_what_a_worker_alone_can_know_is_refused_before_the_first_row(written: s
 def test_every_converter_is_tried_here() -> None:
     tried = {name.partition(":")[0] for name, *_ in GOOD}
     assert set(CONVERTERS) - tried == {"default"}  # which is for what there is not
+
+
+def test_every_converter_stands_in_the_guide() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "mapping.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in guide.split("## Converters")[1].split("\n## ")[0].splitlines() if line.startswith("| `")]
+    assert {name for row in rows for name in re.findall(r"`(\w+)", row)} == set(CONVERTERS)
 
 
 @given(name=st.sampled_from(NAMES), value=VALUES)

@@ -17,7 +17,7 @@ from airflow_provider_klaviyo.loading.guard import Guard
 from airflow_provider_klaviyo.sandbox.klaviyo import later, people
 from airflow_provider_klaviyo.sandbox.klaviyo.database import to_micros
 from tests.contract.agreement import agree
-from tests.loading.consent_table import CASES, STATES, T, Case
+from tests.loading.consent_table import CASES, STATES, Case, T
 from tests.loading.kit import session
 
 if TYPE_CHECKING:
@@ -47,7 +47,15 @@ def new_list(talk: Session, opt_in_process: lists.OptIn = "single_opt_in") -> st
     return str(talk.send(lists.create(name="VIP", opt_in_process=opt_in_process))["data"]["id"])
 
 
-def person(sandbox: SandboxServer, channel: str = "email.marketing", *, state: str = "never", list_id: str | None = None, member: bool = False, **known: str) -> str:
+def person(
+    sandbox: SandboxServer,
+    channel: str = "email.marketing",
+    *,
+    state: str = "never",
+    list_id: str | None = None,
+    member: bool = False,
+    **known: str,
+) -> str:
     """Put somebody into the local Klaviyo, and return their id."""
     klaviyo, told = sandbox.klaviyo, STATES[state]
     with klaviyo.lock:
@@ -71,7 +79,11 @@ def settle(sandbox: SandboxServer) -> None:
 def sent_to(sandbox: SandboxServer, name: str) -> list[Json]:
     """Return the people that requests were about, as they were received."""
     bodies = [each.body["data"] for each in sandbox.klaviyo.received if each.name == name]
-    return [each["attributes"] | ({"id": each["id"]} if "id" in each else {}) for body in bodies for each in body["attributes"]["profiles"]["data"]]
+    return [
+        each["attributes"] | ({"id": each["id"]} if "id" in each else {})
+        for body in bodies
+        for each in body["attributes"]["profiles"]["data"]
+    ]
 
 
 def look(talk: Session, rules: ConsentRules, *words: Json) -> list[Verdict]:
@@ -113,7 +125,9 @@ def portions(several: Sequence[Each], name: str) -> Iterator[Sequence[Each]]:
 
 @pytest.mark.parametrize("resubscribe", [False, True])
 @pytest.mark.parametrize("opt_in", [None, "single_opt_in", "double_opt_in"])
-def test_the_truth_table_holds_against_klaviyo(klaviyo: SandboxServer, talk: Session, opt_in: lists.OptIn | None, resubscribe: bool) -> None:
+def test_the_truth_table_holds_against_klaviyo(
+    klaviyo: SandboxServer, talk: Session, opt_in: lists.OptIn | None, resubscribe: bool
+) -> None:
     list_id = new_list(talk, opt_in) if opt_in else None
     rules = ConsentRules(subscribe=True, list_id=list_id, resubscribe=resubscribe, custom_source="CRM")
     mine = [
@@ -166,7 +180,7 @@ def assert_nobody_was_subscribed_without_a_record(klaviyo: SandboxServer, mine: 
             said = row["attributes"]["subscriptions"]["email"]["marketing"]
             if historical:
                 assert said["consented_at"] == case.word["consented_at"]
-            if case.state in {"no", "suppressed_no", "complained", "by_hand", "by_hand_bounced", "left"}:
+            if case.state in {"no", "suppressed_no", "yes_and_no", "complained", "by_hand", "by_hand_bounced", "left"}:
                 assert case.resubscribe
                 assert not historical or datetime.fromisoformat(said["consented_at"]) > T
 
@@ -188,7 +202,11 @@ def assert_the_list_was_left_by_members_alone(klaviyo: SandboxServer, mine: list
 def test_the_truth_table_holds_for_the_channels_of_a_phone(klaviyo: SandboxServer, talk: Session, channel: str, resubscribe: bool) -> None:
     """Suppressions are of e-mail: they say nothing of a phone."""
     states = ("nobody", "never", "yes", "no", "new_word")
-    mine = [each for each in CASES if each.member is None and each.state in states and each.resubscribe is resubscribe and "suppress" not in each.action]
+    mine = [
+        each
+        for each in CASES
+        if each.member is None and each.state in states and each.resubscribe is resubscribe and "suppress" not in each.action
+    ]
     phones = {each: f"+1415555{at:04d}" for at, each in enumerate(mine)}
     for each in mine:
         if each.state != "nobody":
@@ -198,10 +216,14 @@ def test_the_truth_table_holds_for_the_channels_of_a_phone(klaviyo: SandboxServe
     for group in those(mine).values():
         words = [{**each.word, "channel": channel, "phone_number": phones[each]} for each in group]
         verdicts = send(talk, rules, *words)
-        assert [(each.person, verdict.code) for each, verdict in zip(group, verdicts, strict=True)] == [(each.person, each.code) for each in group]
+        assert [(each.person, verdict.code) for each, verdict in zip(group, verdicts, strict=True)] == [
+            (each.person, each.code) for each in group
+        ]
         done = Guard(talk, rules).carried_out(lane(words[0]), [each.word for each in verdicts if each.send])
         assert all(done)
-    assert {row["phone_number"] for row in sent_to(klaviyo, SUBSCRIBE)} == {phones[each] for each in mine if each.action == "subscribe" and not each.code}
+    assert {row["phone_number"] for row in sent_to(klaviyo, SUBSCRIBE)} == {
+        phones[each] for each in mine if each.action == "subscribe" and not each.code
+    }
 
 
 # ── one person stays one profile ────────────────────────────────────────────────────
@@ -226,7 +248,7 @@ def profiles_of(sandbox: SandboxServer) -> set[tuple[str | None, str | None]]:
     ids=["nobody", "by e-mail", "by both", "by phone", "another e-mail", "another phone", "two people"],
 )
 def test_a_yes_by_phone_makes_no_second_profile_and_changes_no_identifier(
-    klaviyo: SandboxServer, talk: Session, there: list[dict[str, str]], sent: Json | None, left: set[Any]
+    klaviyo: SandboxServer, talk: Session, there: list[Json], sent: Json | None, left: set[Any]
 ) -> None:
     ids = [person(klaviyo, **known) for known in there]
     (verdict,) = send(talk, ConsentRules(subscribe=True), yes("sms.marketing", email="Sarah@Example.com", phone_number=PHONE))
@@ -248,7 +270,7 @@ def test_a_yes_by_phone_makes_no_second_profile_and_changes_no_identifier(
     ids=["nobody", "by e-mail", "another phone", "two people"],
 )
 def test_a_no_is_sent_whoever_the_other_identifier_leads_to(
-    klaviyo: SandboxServer, talk: Session, there: list[dict[str, str]], sent: set[str]
+    klaviyo: SandboxServer, talk: Session, there: list[Json], sent: set[str]
 ) -> None:
     for known in there:
         person(klaviyo, **known)
@@ -256,6 +278,31 @@ def test_a_no_is_sent_whoever_the_other_identifier_leads_to(
     (row,) = sent_to(klaviyo, UNSUBSCRIBE)
     assert row.keys() - {"subscriptions"} == sent
     assert Guard(talk, ConsentRules()).carried_out("unsubscribe", [verdict.word]) == [True]
+
+
+@pytest.mark.parametrize(
+    ("state", "asked", "code"),
+    [
+        ("yes", "subscribe", ""),
+        ("no", "subscribe", "unsubscribed_in_klaviyo"),
+        ("yes", "unsubscribe", ""),
+        ("no", "unsubscribe", ""),
+    ],
+)
+def test_what_somebody_said_with_a_number_they_no_longer_have_is_a_no_to_the_new_one_and_nothing_else(
+    klaviyo: SandboxServer, talk: Session, state: str, asked: str, code: str
+) -> None:
+    person(klaviyo, "sms.marketing", state=state, email=SARAH)
+    earlier = {
+        "action": asked,
+        "channel": "sms.marketing",
+        "email": SARAH,
+        "phone_number": PHONE,
+        "consented_at": "2025-01-01T00:00:00+00:00",
+    }
+    (verdict,) = send(talk, ConsentRules(subscribe=True), earlier)
+    assert verdict.code == code
+    assert profiles_of(klaviyo) == {(SARAH, None if code else PHONE)}
 
 
 def test_klaviyo_s_id_joins_an_address_that_is_new_to_its_profile(klaviyo: SandboxServer, talk: Session) -> None:
@@ -266,6 +313,15 @@ def test_klaviyo_s_id_joins_an_address_that_is_new_to_its_profile(klaviyo: Sandb
     assert profiles_of(klaviyo) == {(SARAH, PHONE), ("tom@example.com", None)}
     (verdict,) = look(talk, rules, yes(email="other@example.com", id=known))
     assert (verdict.code, known in verdict.reason) == ("identity_conflict", True), "the profile has another address"
+
+
+def test_an_address_that_is_new_joins_nobody_where_the_rest_leads_to_two_people(klaviyo: SandboxServer, talk: Session) -> None:
+    """Neither of them has an address that would be another."""
+    one, other = person(klaviyo, phone_number=PHONE), person(klaviyo, phone_number=OTHER_PHONE)
+    (verdict,) = send(talk, ConsentRules(subscribe=True), yes(email=SARAH, phone_number=PHONE, id=other))
+    assert (verdict.code, one in verdict.reason or other in verdict.reason) == ("identity_conflict", True)
+    send(talk, ConsentRules(), no(email=SARAH, phone_number=PHONE, id=other))
+    assert profiles_of(klaviyo) == {(None, PHONE), (None, OTHER_PHONE), (SARAH, None)}
 
 
 def test_a_row_about_two_channels_becomes_one_person(klaviyo: SandboxServer, talk: Session) -> None:
@@ -341,6 +397,24 @@ def test_a_thousand_people_take_a_dozen_reads(klaviyo: SandboxServer, talk: Sess
     verdicts = look(talk, ConsentRules(subscribe=True, list_id=list_id), *(yes(email=f"p{at:03}@example.com") for at in range(1000)))
     assert all(each.send for each in verdicts)
     assert sum(klaviyo.klaviyo.requests.values()) == reads
+
+
+def test_an_address_is_suppressed_whatever_list_it_is_in(klaviyo: SandboxServer, talk: Session) -> None:
+    list_id = new_list(talk)
+    person(klaviyo, list_id=list_id, member=True, email=SARAH)
+    klaviyo.klaviyo.requests.clear()
+    (verdict,) = look(talk, ConsentRules(list_id=list_id), {"action": "suppress", "channel": "email.marketing", "email": SARAH})
+    assert (verdict.send, verdict.before) == (True, "NEVER_SUBSCRIBED")
+    assert sum(klaviyo.klaviyo.requests.values()) == 1
+
+
+def test_who_was_in_the_list_and_is_no_longer_has_left_it_though_klaviyo_does_not_say_how(klaviyo: SandboxServer, talk: Session) -> None:
+    list_id = new_list(talk)
+    person(klaviyo, state="yes", email=SARAH)
+    person(klaviyo, state="yes", list_id=list_id, member=True, email="tom@example.com")
+    words = [no(email=SARAH), no(email="tom@example.com")]
+    assert Guard(talk, ConsentRules(list_id=list_id)).carried_out("unsubscribe", words) == [True, False]
+    assert Guard(talk, ConsentRules()).carried_out("unsubscribe", words) == [False, False]
 
 
 def test_a_load_that_does_not_subscribe_reads_nothing_for_a_yes(klaviyo: SandboxServer, talk: Session) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from itertools import permutations
 from typing import Any
 
@@ -19,7 +18,9 @@ Json = dict[str, Any]
 Said = tuple[str, str | None]
 
 DAYS = {day: f"2025-06-{day:02}T00:00:00+00:00" for day in range(1, 10)}
-WORDS = st.lists(st.tuples(st.sampled_from(["subscribe", "unsubscribe", "suppress", "unsuppress"]), st.sampled_from([None, 1, 2, 3])), max_size=7)
+WORDS = st.lists(
+    st.tuples(st.sampled_from(["subscribe", "unsubscribe", "suppress", "unsuppress"]), st.sampled_from([None, 1, 2, 3])), max_size=7
+)
 YES, NO = "subscribe", ("unsubscribe", "suppress")
 
 
@@ -56,7 +57,9 @@ def kept(*said: tuple[str, int | None]) -> list[tuple[str, int | None]]:
         ([("subscribe", 1), ("unsuppress", 2)], [("subscribe", 1), ("unsuppress", 2)]),
     ],
 )
-def test_the_later_word_holds_in_whatever_order_the_source_has_them(said: list[tuple[str, int | None]], holds: list[tuple[str, int | None]]) -> None:
+def test_the_later_word_holds_in_whatever_order_the_source_has_them(
+    said: list[tuple[str, int | None]], holds: list[tuple[str, int | None]]
+) -> None:
     for order in permutations(said):
         assert sorted(map(str, kept(*order))) == sorted(map(str, holds))
 
@@ -76,7 +79,11 @@ def test_no_yes_stands_beside_a_no_that_may_be_later_and_no_no_is_lost_but_to_a_
         if code == "duplicate":
             assert len(same) > 1
         elif action in NO:
-            yeses = [other for what, other in said if what in {"subscribe", "unsuppress" if action == "suppress" else "subscribe"} and other is not None]
+            yeses = [
+                other
+                for what, other in said
+                if what in {"subscribe", "unsuppress" if action == "suppress" else "subscribe"} and other is not None
+            ]
             assert day is not None
             assert max(yeses) > day
     assert bool(said) is bool(holding), "somebody who said something is not forgotten"
@@ -120,9 +127,8 @@ def test_people_and_channels_are_told_apart_and_addresses_compared_without_case(
 
 
 def test_words_come_back_as_they_were() -> None:
-    said: list[tuple[str, Mapping[str, Any]]] = [("a", word("subscribe", 1, email="zoë@exämple.com")), ("b", word("suppress"))]
+    said: list[tuple[str, Mapping[str, Any]]] = [("a", word("subscribe", 1, email="zoë@exämple.com")), ("half \ud83d", word("suppress"))]
     assert list(last_words(said)) == said  # type: ignore[arg-type]
-    assert datetime.fromisoformat(said[0][1]["consented_at"])
     assert list(last_words([])) == []
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -90,6 +92,11 @@ def test_all_that_can_happen_does(sandbox: SandboxServer, http: httpx.Client) ->
     assert http.get(f"/api/lists/{gone}").status_code == 404
     assert read(http, TOM) is None
     assert (sandbox.klaviyo.counts()["jobs"], sandbox.klaviyo.limiter.foreign_share) == (3, 0.25)
+
+
+def test_the_guide_names_all_that_can_happen() -> None:
+    guide = (Path(__file__).parents[2] / "docs/guides/sandbox.md").read_text().partition("### Races")[2]
+    assert set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in guide.splitlines() if line.startswith("| `")))) >= DEEDS.keys()
 
 
 def test_it_happens_before_a_fault_of_another_kind(sandbox: SandboxServer, http: httpx.Client) -> None:

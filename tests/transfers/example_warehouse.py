@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,35 @@ from tests.transfers import fivetran
 from tests.transfers.messy import Database
 from tests.transfers.warehouse import Warehouse, warehouse
 
-RUN = "2026-11-20T04:00:00+00:00"
-"""When the run is due: it covers the day before."""
-IN_TIME, TOO_EARLY, TOO_LATE = "2026-11-19T12:00:00+00:00", "2026-11-18T23:00:00+00:00", "2026-11-20T05:00:00+00:00"
+DUE = datetime(2026, 11, 20, 4, tzinfo=UTC)
+"""When the run is due for which rows are laid: it covers the day before."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments in and around the day that a run covers, as the tables have them."""
+
+    due: datetime
+
+    @property
+    def in_time(self) -> str:
+        """Sixteen hours before."""
+        return self.before(hours=16)
+
+    @property
+    def too_early(self) -> str:
+        """Before the run's day, by more than what a query looks back."""
+        return self.before(hours=29)
+
+    @property
+    def too_late(self) -> str:
+        """When the run was due already."""
+        return self.before(hours=-1)
+
+    def before(self, **ago: float) -> str:
+        """Return a moment before the run was due."""
+        return (self.due - timedelta(**ago)).isoformat()
+
 
 CUSTOMERS = """
     CREATE TABLE customers (
@@ -39,65 +67,65 @@ CONSENTS = """
 REQUESTS = "CREATE TABLE erasure_requests (id INTEGER PRIMARY KEY, email TEXT, asked_at TEXT, done_at TIMESTAMP WITH TIME ZONE)"
 
 
-def customers(made: Warehouse) -> None:
+def customers(made: Warehouse, at: Moments) -> None:
     """Lay customers."""
     made.run(CUSTOMERS)
     made.fill(
         "customers",
         [
-            (1, " Sarah@Example.com", "07400 123456", "Sarah ", "Jones", "London", "tea; bikes", "gold", 1234.5, "2025-03-01", IN_TIME),
-            (2, "mia@example.com", None, "Mia", None, "", "", None, 12, None, IN_TIME),
-            (3, None, "+447400123457", "Zoë", "Ångström", None, None, "silver", 2000, "2026-11-19", IN_TIME),
-            (4, "old@example.com", None, "Old", None, None, None, None, 5000, None, TOO_EARLY),
-            (5, "new@example.com", None, "New", None, None, None, None, 7000, None, TOO_LATE),
+            (1, " Sarah@Example.com", "07400 123456", "Sarah ", "Jones", "London", "tea; bikes", "gold", 1234.5, "2025-03-01", at.in_time),
+            (2, "mia@example.com", None, "Mia", None, "", "", None, 12, None, at.in_time),
+            (3, None, "+447400123457", "Zoë", "Ångström", None, None, "silver", 2000, "2026-11-19", at.in_time),
+            (4, "old@example.com", None, "Old", None, None, None, None, 5000, None, at.too_early),
+            (5, "new@example.com", None, "New", None, None, None, None, 7000, None, at.too_late),
         ],
     )
 
 
-def customers_and_orders(made: Warehouse) -> None:
+def customers_and_orders(made: Warehouse, at: Moments) -> None:
     """Lay customers, and orders of theirs."""
-    customers(made)
+    customers(made, at)
     made.run(ORDERS)
     made.fill(
         "orders",
         [
-            (1001, 1, IN_TIME, 29.98, "GBP", "TEA10", None, None, IN_TIME),
-            (1002, 2, "2026-11-01T10:00:00+00:00", 5, "GBP", None, IN_TIME, "changed their mind", IN_TIME),
-            (1003, 4, TOO_EARLY, 7.5, "GBP", None, None, None, TOO_EARLY),
+            (1001, 1, at.in_time, 29.98, "GBP", "TEA10", None, None, at.in_time),
+            (1002, 2, at.before(days=30), 5, "GBP", None, at.in_time, "changed their mind", at.in_time),
+            (1003, 4, at.too_early, 7.5, "GBP", None, None, None, at.too_early),
         ],
     )
 
 
-def consents(made: Warehouse) -> None:
+def consents(made: Warehouse, at: Moments) -> None:
     """Lay what people said."""
     made.run(CONSENTS)
-    at = ("2026-11-20T03:10:00+00:00", "2026-11-20T03:20:00+00:00")
+    first, then = at.before(minutes=50), at.before(minutes=40)
     made.fill(
         "consents",
         [
-            (1, 1, "sarah@example.com", None, "email", "yes", at[0]),
-            (2, 2, "mia@example.com", None, "email", "yes", at[0]),
-            (3, 2, "mia@example.com", None, "email", "no", at[1]),
-            (4, 3, None, "07400 123456", "sms", "yes", at[0]),
-            (5, 4, "early@example.com", None, "email", "yes", TOO_EARLY),
+            (1, 1, "sarah@example.com", None, "email", "yes", first),
+            (2, 2, "mia@example.com", None, "email", "yes", first),
+            (3, 2, "mia@example.com", None, "email", "no", then),
+            (4, 3, None, "07400 123456", "sms", "yes", first),
+            (5, 4, "early@example.com", None, "email", "yes", at.too_early),
         ],
     )
 
 
-def requests(made: Warehouse) -> None:
+def requests(made: Warehouse, at: Moments) -> None:
     """Lay requests for erasure."""
     made.run(REQUESTS)
     made.fill(
         "erasure_requests",
         [
-            (1, "sarah@example.com ", TOO_EARLY, None),
-            (2, "unheard.of@example.com", IN_TIME, None),
-            (3, "done@example.com", TOO_EARLY, IN_TIME),
+            (1, "sarah@example.com ", at.too_early, None),
+            (2, "unheard.of@example.com", at.in_time, None),
+            (3, "done@example.com", at.too_early, at.in_time),
         ],
     )
 
 
-TABLES: dict[str, Callable[[Warehouse], None]] = {
+TABLES: dict[str, Callable[[Warehouse, Moments], None]] = {
     "warehouse_to_klaviyo": customers_and_orders,
     "crm_consent_to_klaviyo": consents,
     "list_sync": customers,
@@ -108,7 +136,7 @@ TABLES: dict[str, Callable[[Warehouse], None]] = {
 
 @contextmanager
 def example_warehouse(
-    name: str, sandbox: SandboxServer, folder: Path, monkeypatch: pytest.MonkeyPatch, database: Database = "sqlite"
+    name: str, sandbox: SandboxServer, folder: Path, monkeypatch: pytest.MonkeyPatch, database: Database = "sqlite", due: datetime = DUE
 ) -> Iterator[Warehouse | None]:
     """
     Lay the tables of an example, and make the connections to them; nothing for one that reads none.
@@ -118,6 +146,7 @@ def example_warehouse(
     :param folder: For the database, where it is a file.
     :param monkeypatch: For the connections.
     :param database: Which kind of database.
+    :param due: When the run is due.
     """
     if name not in TABLES and name != "shopify_warehouse_to_klaviyo":
         yield None
@@ -125,7 +154,7 @@ def example_warehouse(
     with warehouse("postgres" if name not in TABLES else database, folder, monkeypatch) as made:
         monkeypatch.setenv("AIRFLOW_CONN_CRM", os.environ["AIRFLOW_CONN_WAREHOUSE"])
         if lay := TABLES.get(name):
-            lay(made)
+            lay(made, Moments(due))
         else:
-            fivetran.lay(made, sandbox.shopify.store, synced=IN_TIME)
+            fivetran.lay(made, sandbox.shopify.store, synced=Moments(due).in_time)
         yield made

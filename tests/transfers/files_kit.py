@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,8 @@ def read(path: str, **how: Any) -> list[Json]:
 
 def both(path: str, **how: Any) -> tuple[dict[str, Json], dict[str, str]]:
     """Read files, and return the rows and the codes of those rejected, each by its key."""
-    rows, rejects = {}, {}
+    rows: dict[str, Json] = {}
+    rejects: dict[str, str] = {}
     for each in rows_in(path, **how):
         assert each.key not in {*rows, *rejects}, "two rows of one name"
         if isinstance(each, Reject):
@@ -43,5 +43,3 @@ def both(path: str, **how: Any) -> tuple[dict[str, Json], dict[str, str]]:
 def reasons(path: str, **how: Any) -> list[str]:
     """Read files, and return why rows were rejected."""
     return [each.reason for each in rows_in(path, **how) if isinstance(each, Reject)]
-
-

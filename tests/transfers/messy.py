@@ -58,6 +58,7 @@ class Fault:
     :param code: Of the rejection; the line is accepted without one.
     :param dropped: The optional field that is left out of an accepted line, and why.
     :param dropped_in: The same, where it hangs on the database.
+    :param worthless: Whether an accepted line comes without a value.
     """
 
     lines: int
@@ -65,6 +66,7 @@ class Fault:
     code: str = ""
     dropped: str = ""
     dropped_in: Mapping[Database, str] = field(default_factory=dict)
+    worthless: bool = False
 
 
 def one_of(column: str, *values: str | None) -> Change:
@@ -83,6 +85,7 @@ BAD_EMAILS = (
     *("n/a", "sarah@example.com.", f"{'s' * 65}@example.com", f"sarah@{'example.' * 40}com"),
 )
 BAD_PHONES = ("12", "n/a", "00000000000", "07400 12", "+44 0", "123456789012345678", "call me", "+")
+BROKEN = ('{"gift": true', "{'gift': true}", "gift", '{"gift": tru}', "", '{"n": ' + "9" * 5_000 + "}", "[" * 20_000 + "]" * 20_000)
 DEEP: Any = "bottom"
 for _ in range(12):
     DEEP = {"in": DEEP}
@@ -106,15 +109,13 @@ FAULTS = {
         350, one_of("invoice_date", "2099-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00", "2911-06-30T10:00:00+01:00"), "time_out_of_range"
     ),
     "an id without end": Fault(120, lambda line, _: {"line_id": f"{line.line_id}-{'9' * 255}"}, "unique_id_too_long"),
-    "broken JSON": Fault(
-        600, one_of("options", '{"gift": true', "{'gift': true}", "gift", '{"gift": tru}', "", '{"n": ' + "9" * 5_000 + "}"), "unconvertible"
-    ),
+    "broken JSON": Fault(600, one_of("options", *BROKEN), dropped="properties.Options: unconvertible"),
     "a malformed e-mail address": Fault(800, one_of("email", *BAD_EMAILS), dropped="profile.email: bad_email"),
     "no number to call": Fault(700, one_of("phone", *BAD_PHONES), dropped="profile.phone_number: bad_phone"),
     "an amount that is no number": Fault(
-        300, one_of("amount", "NaN"), dropped_in={"postgres": "value: not_a_number", "sqlite": "value: bad_value"}
+        300, one_of("amount", "NaN"), dropped_in={"sqlite": "value: bad_value"}, worthless=True  # a null, where NaN is a number
     ),
-    "an amount beyond all numbers": Fault(50, one_of("amount", "1E400", "-1E400"), dropped="value: not_a_number"),
+    "an amount beyond all numbers": Fault(50, one_of("amount", "1E400", "-1E400"), dropped="value: not_a_number", worthless=True),
     "an amount beyond all reason": Fault(10, one_of("amount", "10000000000000000000")),
     "half a character": Fault(90, one_of("options", r'"\ud83d"', r'{"note": "\udc00"}'), dropped="properties.Options: not_unicode"),
     "a count beyond 64 bits": Fault(60, one_of("options", f'{{"n": {2**70}}}'), dropped="properties.Options: number_too_large"),
@@ -147,24 +148,22 @@ class Tally:
         """Note a line that Klaviyo takes, and whether it then holds an event more."""
         metric = "Cancelled Order" if line.invoice_no[0] == "C" else "Ordered Product"
         self.fates["accepted"] += 1
-        note = self._note(fault) if fault else ""
+        self._note(fault)
         if held:
             self.held[metric] += 1
             self.people.add(who)
-            if not note.startswith("value"):
+            if not (fault and fault.worthless):
                 self.worth[metric] = self.worth.get(metric, Decimal(0)) + Decimal(line.amount)
 
     def ends(self, line: Line, fate: str, code: str, fault: Fault | None = None) -> None:
         """Note a line that is not sent."""
         self.fates[fate] += 1
         self.ended[str(line.line_no)] = (fate, code)
-        if fault:
-            self._note(fault)
+        self._note(fault)
 
-    def _note(self, fault: Fault) -> str:
-        if note := fault.dropped or fault.dropped_in.get(self.database, ""):
+    def _note(self, fault: Fault | None) -> None:
+        if fault and (note := fault.dropped or fault.dropped_in.get(self.database)):
             self.dropped[note] += 1
-        return note
 
 
 class OrderLines:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from airflow_provider_klaviyo.loading import Fate
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
 from tests.loading.kit import emails, held, session
 from tests.operators.test_examples import load
-from tests.transfers.example_warehouse import RUN, example_warehouse
+from tests.transfers.example_warehouse import DUE, example_warehouse
 from tests.transfers.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(run_dag: Callable[..., DagRun]) -> Run:
     """Return a function that runs an example as if it were due at four in the morning, and returns what its tasks returned."""
 
-    def run(name: str, *, state: str = "success", at: str = RUN, **conf: Any) -> dict[str, Any]:
+    def run(name: str, *, state: str = "success", due: datetime = DUE, **conf: Any) -> dict[str, Any]:
         dag = load(name)
         for task in dag.tasks:
             task.retries = 0  # what is tested works at the first try
-        done = run_dag(dag, logical_date=datetime.fromisoformat(at), run_conf=conf)
+        done = run_dag(dag, logical_date=due, run_conf=conf)
         assert done.state == state
         returned = {}
         for instance in done.get_task_instances():
@@ -61,8 +61,8 @@ def lay(sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Return a function that lays the tables of an example."""
     opened = []
 
-    def lay(name: str, database: Any = "sqlite") -> Warehouse:
-        opened.append(example_warehouse(name, sandbox, tmp_path, monkeypatch, database))
+    def lay(name: str, database: Any = "sqlite", due: datetime = DUE) -> Warehouse:
+        opened.append(example_warehouse(name, sandbox, tmp_path, monkeypatch, database, due))
         made = opened[-1].__enter__()
         assert made is not None
         return made
@@ -86,10 +86,11 @@ def person(sandbox: SandboxServer, email: str) -> Json:
 def test_a_warehouse_lands_in_klaviyo_by_the_day_and_from_the_beginning_once(
     sandbox: SandboxServer, lay: Any, run: Run, database: str
 ) -> None:
-    lay("warehouse_to_klaviyo", database)
-    reports = run("warehouse_to_klaviyo")
+    due = datetime.now(UTC).replace(hour=4, minute=0, second=0, microsecond=0)
+    due -= timedelta(days=due > datetime.now(UTC))
+    lay("warehouse_to_klaviyo", database, due)
+    reports = run("warehouse_to_klaviyo", due=due)
     assert (reports["customers_to_profiles"]["loaded"], reports["orders_to_events"]["accepted"]) == (3, 3)
-    print(reports)
     sarah = person(sandbox, "sarah@example.com")
     assert (sarah["first_name"], sarah["phone_number"], sarah["location"]["city"]) == ("Sarah", "+447400123456", "London")
     assert sarah["properties"] == {"Interests": ["tea", "bikes"], "Plan": "gold", "Lifetime Value": 1234.5, "First Order": "2025-03-01T00:00:00+00:00"}
@@ -98,7 +99,7 @@ def test_a_warehouse_lands_in_klaviyo_by_the_day_and_from_the_beginning_once(
         ("mia@example.com", "Placed Order", "1002", 1),
         ("sarah@example.com", "Placed Order", "1001", 0),
     ]
-    reports = run("warehouse_to_klaviyo", start=LONG_AGO)
+    reports = run("warehouse_to_klaviyo", due=due, start=LONG_AGO)
     assert (reports["customers_to_profiles"]["loaded"], reports["orders_to_events"]["accepted"], reports["orders_to_events"]["unchanged"]) == (4, 1, 3)
     assert "old@example.com" in emails(sandbox)
     assert "new@example.com" not in emails(sandbox)

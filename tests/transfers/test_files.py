@@ -52,6 +52,13 @@ def test_a_pattern_means_what_it_matches_and_rows_are_named_from_where_it_begins
     assert both(f"file://{tmp_path}/2026-11-01/_part-?.jsonl")[1] == {"_part-9.jsonl:1": "not_json"}
 
 
+def test_a_path_from_here_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay(tmp_path, "in/a.jsonl", ONE)
+    monkeypatch.chdir(tmp_path)
+    for path in ("in/a.jsonl", "in", "in/*"):
+        assert both(path)[0] == {"a.jsonl:1": {"id": 1}}
+
+
 def test_a_name_that_looks_like_a_pattern_is_the_file_of_that_name(tmp_path: Path) -> None:
     lay(tmp_path, "a1.jsonl", ONE)
     lay(tmp_path, "a[1].jsonl", TWO)
@@ -65,7 +72,7 @@ def test_an_object_store_is_read_by_its_connection_wherever_that_stands(bucket: 
         assert both(path, conn_id=conn_id)[0] == {"a.jsonl:1": {"id": 1}, "b.jsonl.gz:1": {"id": 2}, "c.csv:2": {"id": "3"}}
     assert read("memory://shop/exports/*/b*", conn_id="exports") == [{"id": 2}]
     assert read("memory://shop/exports/2026/a.jsonl", conn_id="exports") == [{"id": 1}]
-    with pytest.raises(KlaviyoConfigError, match="its 1 folders"):
+    with pytest.raises(KlaviyoConfigError, match="in the folders there"):
         rows_in("memory://shop/exports", conn_id="exports")
 
 
@@ -73,7 +80,7 @@ def test_an_object_store_is_read_by_its_connection_wherever_that_stands(bucket: 
 def test_no_file_is_an_error_unless_there_may_be_none(tmp_path: Path, path: str) -> None:
     (tmp_path / "empty").mkdir()
     for where in (path, "empty"):
-        with pytest.raises(KlaviyoConfigError, match="No file is there: .*allow_missing=True") as failed:
+        with pytest.raises(KlaviyoConfigError, match=r"No file is there: .*allow_missing=True") as failed:
             rows_in(f"file://{tmp_path}/{where}")
         assert failed.value.permanent
         assert list(rows_in(f"file://{tmp_path}/{where}", allow_missing=True)) == []
@@ -81,7 +88,7 @@ def test_no_file_is_an_error_unless_there_may_be_none(tmp_path: Path, path: str)
 
 def test_a_folder_of_folders_says_how_to_mean_their_files(tmp_path: Path) -> None:
     lay(tmp_path, "2026-11-01/a.jsonl", ONE)
-    with pytest.raises(KlaviyoConfigError, match=r"The files in its 1 folders are meant by a pattern"):
+    with pytest.raises(KlaviyoConfigError, match=r"The files in the folders there are meant by a pattern"):
         rows_in(f"file://{tmp_path}")
 
 
@@ -117,7 +124,7 @@ def test_an_empty_file_has_no_rows_but_an_empty_gzip_is_none(tmp_path: Path, nam
     [
         (b"PK\x03\x04rest", "a ZIP archive or an Excel workbook"),
         (b"\x28\xb5\x2f\xfdrest", "Zstandard"),
-        (b"PAR1rest", "say file_format='parquet'"),
+        (b"PAR1\x15rest", "say file_format='parquet'"),
     ],
 )
 def test_a_file_that_is_something_else_says_what(tmp_path: Path, content: bytes, what: str) -> None:
@@ -183,6 +190,55 @@ def test_a_key_of_an_object_store_that_is_written_anew_fails(bucket: MemoryFileS
     bucket.pipe("/shop/a.jsonl", (TWO + ONE).encode())
     with pytest.raises(KlaviyoFileError, match="was changed while the load was reading"):
         list(rows)
+
+
+class Versioned(MemoryFileSystem):  # type: ignore[misc] # fsspec says nothing of its types
+    """A store as S3 is: it tells versions, in listings by other words than of a single key, and it remembers what it has listed."""
+
+    cachable = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.versions = {"/shop/a.jsonl": "v1", "/shop/b.jsonl": "v1"}
+        self.listed: dict[str, list[dict[str, Any]]] = {}
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[dict[str, Any]]:
+        """List from memory."""
+        if path not in self.listed:
+            names = [name for name in self.versions if name.startswith(f"{path}/")]
+            self.listed[path] = [{"name": name, "type": "file", "size": 10, "ETag": f'"{self.versions[name]}"'} for name in names]
+        return self.listed[path]
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        """Tell of a key what was listed, or what is there."""
+        if remembered := [each for each in self.listed.get(path.rpartition("/")[0], ()) if each["name"] == path]:
+            return dict(remembered[0])
+        if path in self.versions:
+            return {"name": path, "type": "file", "size": 10, "ETag": self.versions[path], "LastModified": object()}
+        return dict(super().info(path))
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        """Forget a listing."""
+        self.listed = {name: found for name, found in self.listed.items() if path is not None and name != path}
+
+
+def test_a_store_with_versions_is_asked_for_them_and_not_for_what_it_has_listed() -> None:
+    store = Versioned()
+    attach("memory", conn_id="versioned", fs=store)
+    for name in store.versions:
+        store.pipe(name, ONE.encode())
+    assert [row.key for row in rows_in("memory://versioned@shop")] == ["a.jsonl:1", "b.jsonl:1"]
+    rows = rows_in("memory://versioned@shop")
+    next(rows)
+    store.versions["/shop/b.jsonl"] = "v2"
+    with pytest.raises(KlaviyoFileError, match=r"b\.jsonl was changed"):
+        list(rows)
+    rows = rows_in("memory://versioned@shop")
+    next(rows)
+    store.versions["/shop/a.jsonl"] = "v2"
+    with pytest.raises(KlaviyoFileError, match=r"a\.jsonl was changed while the load was reading, after 1 of its rows"):
+        list(rows)
+    store.store.clear()
 
 
 def test_a_store_that_fails_on_the_way_says_which_file_and_that_nothing_was_sent(bucket: MemoryFileSystem) -> None:

@@ -77,7 +77,7 @@ def test_a_row_with_too_many_or_too_few_cells_is_rejected_and_the_rest_goes_on(t
 
 
 def test_a_line_that_is_not_in_the_encoding_is_rejected_and_named(tmp_path: Path) -> None:
-    content = "id,name\n1,Zoë\n".encode() + "2,Zoë\n".encode("latin-1") + '3,"Zo\n'.encode() + 'ë"\n'.encode("latin-1") + b"4,x\n"
+    content = "id,name\n1,Zoë\n".encode() + "2,Zoë\n".encode("latin-1") + b'3,"Zo\n' + 'ë"\n'.encode("latin-1") + b"4,x\n"
     path = lay(tmp_path, "a.csv", content)
     rows, rejects = both(path)
     assert (list(rows), rejects) == (["a.csv:2", "a.csv:6"], {"a.csv:3": "not_utf8", "a.csv:4": "not_utf8"})
@@ -99,7 +99,9 @@ def test_a_quote_that_is_not_doubled_spoils_its_row_and_no_other(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "tail", ['2,"b', '2,"b\n', '2,"b\n3,c\n4,d\n', '2,"5" disk",x\n3,"', '2,"b\n3,""c"",d\n'], ids=["cut", "line", "lines", "later", "doubled"]
+    "tail",
+    ['2,"b', '2,"b\n', '2,"b\n3,c\n4,d\n', '2,"5" disk",x\n3,"', '2,"b\n3,""c"",d\n'],
+    ids=["cut", "line", "lines", "later", "doubled"],
 )
 def test_a_file_that_ends_within_quotes_fails_because_it_may_be_half_of_one(tmp_path: Path, tail: str) -> None:
     with pytest.raises(KlaviyoFileError, match=r"a\.csv ends in a cell whose quote opens on line [34] or later: the file is cut off"):
@@ -120,7 +122,9 @@ def test_a_cell_or_a_line_without_end_fails_before_it_fills_the_memory(tmp_path:
         with pytest.raises(KlaviyoFileError, match="line 2 has more than 200,000 characters, and is no row"):
             list(rows_in(lay(tmp_path, "a.csv", f"id,name\n1,{'x,' * 200_000}\n")))
         open_quote = 'id,name\n1,a\n2,"' + "0123456789\n" * 40_000
-        with pytest.raises(KlaviyoFileError, match="a cell that begins on line 3 or later has more than 200,000 characters: is a quote left"):
+        with pytest.raises(
+            KlaviyoFileError, match="a cell that begins on line 3 or later has more than 200,000 characters: is a quote left"
+        ):
             list(rows_in(lay(tmp_path, "a.csv", open_quote)))
     finally:
         csv.field_size_limit(before)
@@ -129,8 +133,8 @@ def test_a_cell_or_a_line_without_end_fails_before_it_fills_the_memory(tmp_path:
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("id,email,id,email", "several columns are called 'email', 'id': each needs a name of its own"),
-        ("id,email, id", "several columns are called 'id'"),
+        ("id,plan,email,id,plan", "columns 1, 2, 4, 5 have the same name as another: each needs a name of its own"),
+        ("id,email, id,plan", "columns 1, 3 have the same name"),
         (",email", "column 1 of 2 has no name in the header"),
         ("id,email,", "column 3 of 3 has no name"),
         ('id," "', "column 2 of 2 has no name"),
@@ -139,12 +143,16 @@ def test_a_cell_or_a_line_without_end_fails_before_it_fills_the_memory(tmp_path:
         ("id,nam\0e", "the header cannot be read: it holds a NUL byte"),
         ('id,"na"me', "the header cannot be read: a quote within a quoted cell"),
         ("id,mail", "a.csv has no column 'email', 'plan', which the mapping or key_field names; it has id, mail"),
+        ("7,Sarah", "has none of the columns that the mapping and key_field name: is its first line a header?"),
+        ("id,sarah@example.com", "the first line is no header but a row, as it seems: the columns need names"),
+        ("id,+14155550123", "the first line is no header but a row"),
     ],
 )
 def test_a_header_by_which_no_row_can_be_read_is_an_error(tmp_path: Path, header: str, message: str) -> None:
     with pytest.raises(KlaviyoConfigError, match=message) as failed:
         list(rows_in(lay(tmp_path, "a.csv", f"{header}\n1,a@x.de\n"), required=["email", "id", "plan"]))
     assert failed.value.permanent
+    assert "arah" not in str(failed.value)
 
 
 @pytest.mark.parametrize("content", ["é;x\n1;2\n".encode("latin-1"), "id,name\n1,a\n".encode("utf-16")])
@@ -155,7 +163,7 @@ def test_a_header_in_another_encoding_is_an_error(tmp_path: Path, content: bytes
 
 def test_an_encoding_that_loses_its_way_fails(tmp_path: Path) -> None:
     path = lay(tmp_path, "a.csv", "id,name\n1,a\n2,b\n".encode("utf-16") + b"\x00")
-    with pytest.raises(KlaviyoFileError, match="a.csv is not utf-16 from line [1-4] on, or it is cut off"):
+    with pytest.raises(KlaviyoFileError, match=r"a\.csv is not utf-16 from line [1-4] on, or it is cut off"):
         list(rows_in(path, encoding="utf-16"))
 
 
@@ -169,12 +177,12 @@ def test_each_file_has_a_header_of_its_own(tmp_path: Path) -> None:
     lay(tmp_path, "b.csv", "name,id\nb,2\n")
     assert read(f"file://{tmp_path}") == [{"id": "1", "name": "a"}, {"name": "b", "id": "2"}]
     lay(tmp_path, "c.csv", "3,c\n")
-    with pytest.raises(KlaviyoConfigError, match=r"c\.csv has no column 'id'"):
+    with pytest.raises(KlaviyoConfigError, match=r"c\.csv has none of the columns"):
         list(rows_in(f"file://{tmp_path}", required=["id"]))
 
 
 def parsed(data: bytes, **text: Any) -> list[Row | Reject]:
-    stream: Any = io.BufferedReader(io.BytesIO(data))  # type: ignore[arg-type]
+    stream: Any = io.BufferedReader(io.BytesIO(data))
     return list(csv_rows(stream, "a.csv", Text(**{"delimiter": ",", **text})))
 
 
@@ -189,7 +197,9 @@ DIALECTS = st.fixed_dictionaries(
 )
 
 
-@given(NAMES.flatmap(lambda names: st.tuples(st.just(names), st.lists(st.lists(CELLS, min_size=len(names), max_size=len(names))))), DIALECTS)
+@given(
+    NAMES.flatmap(lambda names: st.tuples(st.just(names), st.lists(st.lists(CELLS, min_size=len(names), max_size=len(names))))), DIALECTS
+)
 @settings(suppress_health_check=[HealthCheck.too_slow])
 def test_what_python_writes_is_read_as_it_was(table: tuple[list[str], list[list[str]]], dialect: dict[str, Any]) -> None:
     names, rows = table

@@ -100,7 +100,7 @@ def test_an_encoding_that_loses_its_way_fails(tmp_path: Path) -> None:
 
 
 def parsed(data: bytes) -> list[Row | Reject]:
-    stream: Any = io.BufferedReader(io.BytesIO(data))  # type: ignore[arg-type]
+    stream: Any = io.BufferedReader(io.BytesIO(data))
     return list(jsonl_rows(stream, "a.jsonl", Text()))
 
 

@@ -67,7 +67,7 @@ def test_a_query_without_rows_is_read_to_its_end(database: Database) -> None:
 def test_rows_arrive_while_the_query_is_still_running(database: Database) -> None:
     rows = rows_of(database.hook, database.numbers(1000, f"n, {FAILS[database.name]} AS broken"), fetch_size=10)
     assert [next(rows)["n"] for _ in range(400)] == list(range(1, 401))
-    rows.close()  # type: ignore[attr-defined]
+    rows.close()
 
 
 def test_a_query_that_fails_midway_says_what_the_driver_says_and_the_next_one_begins_anew(database: Database) -> None:
@@ -85,7 +85,7 @@ def test_the_connection_is_closed_when_the_reader_stops(database: Database) -> N
     assert database.opened == []  # it is not opened before the first row is asked for
     next(rows)
     assert not closed(database.opened[0]) or database.driver in {"mysql", "pymysql"}  # which cannot be asked while rows are left
-    rows.close()  # type: ignore[attr-defined]
+    rows.close()
     assert closed(database.opened[0])
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_provider_klaviyo.loading import LoadReport
 from airflow_provider_klaviyo.loading.consent import ConsentRules
+from airflow_provider_klaviyo.sandbox.klaviyo import later
 from airflow_provider_klaviyo.sandbox.klaviyo.behaviour import KEY
 from airflow_provider_klaviyo.sandbox.klaviyo.received import Received
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
@@ -158,6 +159,7 @@ def undisturbed(kind: str, folder: Path) -> Json:
 def holdings(klaviyo: SandboxServer) -> Json:
     """Return what Klaviyo holds, consent with it."""
     with klaviyo.klaviyo.lock:
+        later.settle(klaviyo.klaviyo)
         people = "SELECT p.email, c.channel, c.consent FROM consents c JOIN profiles p ON p.id = c.profile_id ORDER BY 1, 2"
         return {**held(klaviyo), "consents": klaviyo.klaviyo.db.execute(people).fetchall()}
 

@@ -241,7 +241,8 @@ class Run:
         self.airflow.ask(self.path, {"new_state": "failed"}, method="PATCH")
 
     def clear(self) -> None:
-        """Clear the task, as a user does."""
+        """Clear the task, as a user does who has seen that the run has ended: before, the scheduler might end it over the clearing."""
+        until("the run has ended", lambda: self.airflow.ask(f"dags/{self.dag_id}/dagRuns/{self.run_id}")["state"] in {"success", "failed"})
         what = {"dry_run": False, "dag_run_id": self.run_id, "task_ids": ["load"], "only_failed": False, "reset_dag_runs": True}
         self.airflow.ask(f"dags/{self.dag_id}/clearTaskInstances", what)
 
