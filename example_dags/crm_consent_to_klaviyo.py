@@ -5,8 +5,9 @@ Bring consent from a CRM to Klaviyo, every hour: who has said yes, who has said 
 Needs two Airflow connections: ``crm``, its database, and ``klaviyo_default`` with the scopes ``lists:read``, ``lists:write``,
 ``profiles:read``, ``profiles:write``, ``subscriptions:read`` and ``subscriptions:write``.
 
-The CRM's table ``consents`` has a row for each word that somebody has given: who, to which channel, yes or no, and when. The newest word
-of a person and a channel counts, also against Klaviyo's: who has unsubscribed there since stays unsubscribed.
+The CRM's table ``consents`` has a row for each word that somebody has given: who, to which channel, yes or no, and when. A person's
+newest word to a channel counts, also against Klaviyo's: who has unsubscribed there since stays unsubscribed.
+
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from airflow_provider_klaviyo.operators.lists import KlaviyoCreateListOperator
 from airflow_provider_klaviyo.transfers.sql_to_klaviyo import SqlToKlaviyoConsentOperator
 
 with DAG(
@@ -28,15 +28,13 @@ with DAG(
     default_args={"retries": 3, "retry_delay": timedelta(minutes=2)},
     tags=["klaviyo", "consent"],
 ) as dag:
-    newsletter = KlaviyoCreateListOperator(task_id="newsletter", name="Newsletter", opt_in_process="double_opt_in", if_exists="use")
-
     # [START howto_operator_sql_to_klaviyo_consent]
     consent = SqlToKlaviyoConsentOperator(
         task_id="consent",
         sql_conn_id="crm",
         sql="""
             SELECT
-                id, email, mobile AS phone_number, said_at AS consented_at,
+                id AS word, email, mobile AS phone_number, said_at AS consented_at,
                 CASE channel WHEN 'sms' THEN 'sms.marketing' ELSE 'email.marketing' END AS channels,
                 CASE answer WHEN 'yes' THEN 'subscribed' ELSE 'unsubscribed' END AS consent
             FROM consents
@@ -46,14 +44,14 @@ with DAG(
                     WHERE newer.person_id = consents.person_id AND newer.channel = consents.channel AND newer.said_at > consents.said_at
                 )
         """,
-        key_field="id",
+        # Not "id": without a mapping, a column of that name is Klaviyo's own id of a profile.
+        key_field="word",
         default_region="GB",
-        list_id="{{ ti.xcom_pull('newsletter')['id'] }}",
+        # A yes is sent only where a load is told so; without it, only those who say no are.
+        subscribe=True,
         custom_source="CRM",
         # A CRM that loses its answers must not unsubscribe everybody: more than so many stop the load before anything is sent.
         max_change=500,
     )
     # [END howto_operator_sql_to_klaviyo_consent]
-
-    newsletter >> consent
 # [END crm_consent_to_klaviyo]

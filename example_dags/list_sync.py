@@ -33,8 +33,10 @@ with DAG(
     sync = SqlToKlaviyoListOperator(
         task_id="sync",
         sql_conn_id="warehouse",
-        sql="SELECT id, email FROM customers WHERE lifetime_value >= 1000",
-        key_field="id",
+        sql="SELECT id AS customer, email, phone AS phone_number FROM customers WHERE lifetime_value >= 1000",
+        # Not "id": without a mapping, a column of that name is Klaviyo's own id of a profile.
+        key_field="customer",
+        default_region="GB",
         list_id="{{ ti.xcom_pull('best_customers')['id'] }}",
         # Where more than a tenth of the members would go, something is wrong with the query or its table: nothing is changed.
         max_change=0.1,

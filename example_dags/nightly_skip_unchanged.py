@@ -39,12 +39,14 @@ with DAG(
         task_id="customers",
         sql_conn_id="warehouse",
         sql="""
-            SELECT id, email, first_name, last_name, city AS "location.city", plan AS "properties.Plan"
+            SELECT id AS customer, email, phone AS phone_number, first_name, last_name, city AS "location.city", plan AS "properties.Plan"
             FROM customers
         """,
-        mapping=[],
-        key_field="id",
-        state_path="{{ conf.get('klaviyo', 'state_path', fallback='file:///tmp/klaviyo/state') }}",
+        # Not "id": without a mapping, a column of that name is Klaviyo's own id of a profile.
+        key_field="customer",
+        default_region="GB",
+        # A folder that every worker reaches, such as s3://aws_default@bucket/klaviyo/state.
+        state_path="{{ var.value.get('klaviyo_state_path', 'file:///tmp/klaviyo/state') }}",
         resend="{{ params.resend }}",
         allowed_rejects=0.01,
         # What was not loaded, for those who work in SQL: a table beside the customers.

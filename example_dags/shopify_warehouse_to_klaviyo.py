@@ -28,8 +28,8 @@ from airflow_provider_klaviyo.transfers.sql_to_klaviyo import SqlToKlaviyoEvents
 with DAG(
     dag_id="shopify_warehouse_to_klaviyo",
     description="Shopify's tables in a warehouse to profiles and events",
-    schedule=CronDataIntervalTimetable("0 5 * * *", timezone="UTC"),
-    start_date=datetime(2026, 11, 19, tzinfo=UTC),
+    schedule=CronDataIntervalTimetable("0 4 * * *", timezone="UTC"),
+    start_date=datetime(2026, 11, 20, tzinfo=UTC),
     catchup=True,
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "sql_conn_id": "warehouse"},

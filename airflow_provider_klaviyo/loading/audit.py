@@ -169,4 +169,3 @@ class Audit:
 
 def _attempt(name: str) -> int:
     return int(name.partition(".")[0].partition("~")[2] or 1)
-

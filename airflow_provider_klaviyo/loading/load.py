@@ -276,7 +276,16 @@ class Load:
             return None
         from airflow_provider_klaviyo.loading.audit import Audit
 
-        return Audit(trail.folder, self.journal.load_id, who=trail.who, key=trail.key, identities=trail.identities)
+        rules = self.plan.consent
+        return Audit(
+            trail.folder,
+            self.journal.load_id,
+            who=trail.who,
+            key=trail.key,
+            identities=trail.identities,
+            list_id=rules.list_id,
+            source=rules.custom_source,
+        )
 
     def _check_places(self) -> None:
         """Find out now whether what comes later can be written."""

@@ -22,6 +22,8 @@ from airflow_provider_klaviyo.loading.seen import Seen
 
 Source = Iterable[Row | Skip | Reject | Mapping[str, Any]]
 Mapped = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+SHAPES = 1_000
+"""Sets of columns whose mapping is remembered."""
 KNOWN = PROFILE_FIELDS | EVENT_FIELDS | frozenset(said.FIELDS)
 """Columns that are fields, though they may name the row as well."""
 
@@ -150,8 +152,12 @@ class Preparation:
 
     def _by_name(self, source: Mapping[str, Any]) -> Mapping[str, Any]:
         """Map a row whose columns are fields by their names."""
+        if not isinstance(source, Mapping):
+            raise Unmappable("", "not_an_object", f"a row is an object, not a {type(source).__name__}")
         columns = tuple(source)
         if columns not in self._by_columns:
+            if len(self._by_columns) == SHAPES:
+                self._by_columns.clear()  # lines of JSON may all be different
             left = [name for name in columns if name != self.plan.key_field or name in KNOWN]
             self._by_columns[columns] = mapper(as_columns(left), leave_out=self._leave_out)
         return self._by_columns[columns](source)

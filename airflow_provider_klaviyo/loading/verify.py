@@ -9,8 +9,10 @@ looked whether it is there, and in the list where there is one; what it says is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,8 @@ OURS = "api"
 GAP = timedelta(minutes=5)
 """Events that lie closer together are looked for at once."""
 SECOND = timedelta(seconds=1)
+IN_FLIGHT = 6
+"""Requests at once."""
 
 
 def profiles(session: Session, rows: Sequence[Json], list_id: str | None = None) -> list[bool]:
@@ -71,22 +75,28 @@ def _comparable(name: str, value: Any) -> str:
 
 def _look_up(session: Session, keys: Iterable[Key], list_id: str | None = None) -> dict[Key, Json]:
     """Return who is there, or in a list, by what they were looked for."""
-    there: dict[Key, Json] = {}
     wanted: dict[str, dict[str, None]] = {}
     for name, value in keys:
         wanted.setdefault(name, {})[value] = None
-    for name in KNOWN_BY:
-        values = wanted.get(name, {})
-        for some in ([each] for each in values) if name == "_kx" else _filterable(values):
-            asked: Listing = {
-                "fields": {"profile": ["email", "phone_number", "external_id"]},
-                "filter": equals(name, some[0]) if name == "_kx" else any_(name, some),
-            }
-            request = lists.profiles(list_id=list_id, **asked) if list_id else profiles_api.list_(**asked)
-            for each in session.walk(in_large_pages(request)):
-                told = some[0] if name == "_kx" else {**each["attributes"], "id": each["id"]}.get(name)
-                there[name, _comparable(name, told)] = each
-    return there
+    asked = [
+        (name, some)
+        for name in KNOWN_BY
+        for some in ([[each] for each in wanted.get(name, {})] if name == "_kx" else _filterable(wanted.get(name, {})))
+    ]
+
+    def ask(name: str, some: list[str]) -> dict[Key, Json]:
+        query: Listing = {
+            "fields": {"profile": ["email", "phone_number", "external_id"]},
+            "filter": equals(name, some[0]) if name == "_kx" else any_(name, some),
+        }
+        request = lists.profiles(list_id=list_id, **query) if list_id else profiles_api.list_(**query)
+        found = list(session.walk(in_large_pages(request)))
+        if name == "_kx":  # which is not told
+            return {(name, some[0]): found[0]} if found else {}
+        return {(name, _comparable(name, {**each["attributes"], "id": each["id"]}[name])): each for each in found}
+
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        return {key: each for some in pool.map(lambda each: ask(*each), asked) for key, each in some.items()}
 
 
 def _members(session: Session, there: Mapping[Key, Json], list_id: str) -> set[Key]:
@@ -149,8 +159,9 @@ def events(session: Session, rows: Sequence[Json]) -> list[bool]:
     ids = _metric_ids(session, {each.metric for each in wanted})
     for name, metric_ids in ids.items():
         for metric_id in metric_ids:
-            for window in _windows([each for each in wanted if each.metric == name and not each.shown]):
-                _look_for(session, metric_id, window)
+            look = partial(_look_for, session, metric_id)
+            with ThreadPoolExecutor(IN_FLIGHT) as pool:
+                list(pool.map(look, _windows([each for each in wanted if each.metric == name and not each.shown])))
     return [each.shown for each in wanted]
 
 

@@ -60,9 +60,6 @@ def sql_hook(conn_id: str, hook_params: Mapping[str, Any] | None = None) -> DbAp
     return hook
 
 
-database = sql_hook
-
-
 def _no_database(conn_id: str, kind: str | None, why: str) -> str:
     return f"The connection {conn_id!r} is of the type {kind!r}, which cannot be read by SQL ({why}): name a connection to a database."
 
@@ -192,13 +189,22 @@ def _psycopg(hook: DbApiHook, connection: Any) -> Any:  # noqa: ARG001 - one sig
     connection.commit()  # what a hook has done since it connected
     connection.autocommit, connection.read_only = False, True
     connection.isolation_level = import_module("psycopg").IsolationLevel.REPEATABLE_READ
+    _plan_for_all_rows(connection)
     return connection.cursor(CURSOR, row_factory=import_module("psycopg.rows").tuple_row)
 
 
 def _psycopg2(hook: DbApiHook, connection: Any) -> Any:  # noqa: ARG001
     connection.commit()
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+    _plan_for_all_rows(connection)
     return connection.cursor(CURSOR, cursor_factory=import_module("psycopg2.extensions").cursor)
+
+
+def _plan_for_all_rows(connection: Any) -> None:
+    """Have the query planned as one that is read to its end: PostgreSQL thinks that of a cursor's rows only the first tenth is wanted."""
+    with closing(connection.cursor()) as cursor:
+        if not _try(cursor, "SELECT set_config(name, '1', true) FROM pg_settings WHERE name = 'cursor_tuple_fraction'"):
+            connection.rollback()
 
 
 def _begin_in_mysql(hook: DbApiHook, connection: Any) -> None:
@@ -230,12 +236,14 @@ def _any_cursor(hook: DbApiHook, connection: Any) -> Any:
     return connection.cursor()
 
 
-def _try(cursor: Any, statement: str) -> None:
-    """Run what some databases that speak MySQL's protocol do not have."""
+def _try(cursor: Any, statement: str) -> bool:
+    """Run what some databases that speak the same protocol do not have, and say whether this one has."""
     try:
         cursor.execute(statement)
     except Exception as error:  # noqa: BLE001 - every driver has its own
         log.debug("%s: %s", statement, error)
+        return False
+    return True
 
 
 DRAINING = frozenset({"pymysql"})

@@ -250,6 +250,9 @@ def _header(record: _Record, name: str, required: Collection[str]) -> list[str]:
         )
     lacking = set(required) - set(columns)
     if lacking and len(lacking) == len(set(required)):  # what stands there may be a row: it is not shown
-        raise KlaviyoConfigError(f"{name} has none of the columns that the mapping and key_field name: is its first line a header?")
+        named = ", ".join(map(repr, sorted(lacking)))
+        raise KlaviyoConfigError(
+            f"{name} has none of the columns {named}, which the mapping or key_field names: is its first line a header?"
+        )
     checked(columns, name, lacking)
     return columns

@@ -114,7 +114,7 @@ class World:
 
     def attempt(self, kill: Kill | None = None) -> LoadReport:
         """Let one try of the task do what it can."""
-        life = Life(kill.at if kill else None, kill.how if kill else "before", self._overtake)
+        life = Life(kill.at, kill.how, kill.what, self._overtake) if kill else Life()
         settings = Settings(conn_id="klaviyo_test", base_url=self.sandbox.url, key="pk_sandbox", timeout=10)
         wire = Wire(life, self._lose, lambda *seen: self._sent(life, *seen))
         notes = Notes(self.store, life, self._noted)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ class Undisturbed:
     steps: tuple[str, ...]
 
 
+BULK = ("POST /api/profile-bulk-import-jobs", "POST /api/event-bulk-create-jobs")
 _undisturbed: dict[Scenario, Undisturbed] = {}
 
 
@@ -50,6 +52,7 @@ def undisturbed(sandbox: SandboxServer, scenario: Scenario, folder: Path, clock:
             assert made.report is not None
             accounted(made.report)
             assert len(made.ends) == 1, made.ends
+            check_thrift(made)
             refused = keys(made.report, "rejected")
             held, steps = made.holdings(), tuple(made.steps)
             made.again()
@@ -74,6 +77,17 @@ def check(sandbox: SandboxServer, scenario: Scenario, folder: Path, clock: Clock
         check_again(made, calm, said)
         assert made.subject.repeated(made) == [], f"sent twice\n{said}"
     return made
+
+
+def check_thrift(made: World) -> None:
+    """Check that nothing is sent more often than it must be, where Klaviyo says which rows it refuses."""
+    scenario = made.scenario
+    if scenario.pointers != "all" or scenario.kind not in {"profiles", "events"}:
+        return
+    names = Counter(each.name for each in made.log)
+    refused = 2 * len(scenario.unwelcome) * (2 if scenario.kind == "events" else 1)
+    assert sum(names[each] for each in BULK) <= -(-scenario.rows // scenario.batch) + refused, f"{names} for {scenario}"
+    assert names["POST /api/events"] <= scenario.foreign, f"{names} for {scenario}"
 
 
 def keys(report: LoadReport, fate: str) -> frozenset[str]:

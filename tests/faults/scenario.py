@@ -17,10 +17,12 @@ class Kill:
 
     :param at: The step at which it ends, from 1 on: a note, a file, a request. Beyond its last step, it lives.
     :param how: How it ends there.
+    :param what: A pattern of the steps that are counted; all by default.
     """
 
     at: int
     how: Death = "before"
+    what: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.faults.conftest import Bench
+from tests.faults.bench import Bench
 from tests.faults.scenario import JobEnd, Kill, Scenario
 from tests.faults.subjects import SUBJECTS
 from tests.faults.troubles import TROUBLES, Trouble

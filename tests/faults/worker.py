@@ -8,6 +8,7 @@ Whoever is dead writes nothing any more and hears no answer; what it had sent is
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,14 +36,16 @@ class Life:
     """
     The steps of one try, counted over all its threads.
 
-    :param at: The step at which it ends; ``None`` for a natural end.
+    :param at: The step at which it ends; 0 for a natural end.
     :param how: How it ends there.
+    :param what: A pattern of the steps that are counted.
     :param overtake: What the try that takes over does, all of it.
     """
 
-    def __init__(self, at: int | None = None, how: Death = "before", overtake: Callable[[], None] = lambda: None) -> None:
-        self.at, self.how, self.overtake = at, how, overtake
+    def __init__(self, at: int = 0, how: Death = "before", what: str = "", overtake: Callable[[], None] = lambda: None) -> None:
+        self.at, self.how, self.what, self.overtake = at, how, what, overtake
         self.steps: list[str] = []
+        self._counted = 0
         self.dead = self.stale = False
         self._lock = threading.Lock()
 
@@ -71,7 +74,8 @@ class Life:
             if self.dead:
                 return False
             self.steps.append(what)
-            last = len(self.steps) == self.at
+            self._counted += bool(re.search(self.what, what))
+            last = self._counted == self.at and bool(re.search(self.what, what))
             self.stale = self.stale or (last and self.how == "overtaken")
             self.dead = last and self.how != "overtaken"
             return last

@@ -30,7 +30,9 @@ def audit(folder: Any, **fields: Any) -> Audit:
 
 
 def asked(trail: Audit, batch: str = "subscribe-000001", words: tuple[Json, ...] = (YES, NO, STOP)) -> None:
-    trail.asked(batch, words, ["NEVER_SUBSCRIBED", "SUBSCRIBED 2025-01-01T00:00:00+00:00", "no profile"][: len(words)], list("123")[: len(words)])
+    trail.asked(
+        batch, words, ["NEVER_SUBSCRIBED", "SUBSCRIBED 2025-01-01T00:00:00+00:00", "no profile"][: len(words)], list("123")[: len(words)]
+    )
 
 
 def names(folder: Path) -> list[str]:

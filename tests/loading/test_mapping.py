@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.loading.checks import Check, Invalid
 from airflow_provider_klaviyo.loading.mapping import FieldMapping, Unmappable, as_columns, mapper, mappings_of
+from airflow_provider_klaviyo.sandbox.server import SandboxServer
+from tests.loading.kit import held, load, plan, rejects
 from tests.loading.test_converters import VALUES
 
 NAN = float("nan")
@@ -458,6 +461,57 @@ def test_columns_may_be_named_as_the_fields_they_go_to() -> None:
 def test_columns_that_cannot_be_fields(names: Any, complaint: str) -> None:
     with pytest.raises(KlaviyoConfigError, match=complaint):
         as_columns(names)
+
+
+# The whole way
+
+
+MESSY: list[dict[str, Any]] = [
+    {"id": 1, "mail": " Sarah@Example.com", "mobile": None, "landline": "(415) 555-2671", "age": "41", "extra": '{"shop": "EU"}'},
+    {"id": 2, "mail": "SARAH@example.COM", "mobile": "", "landline": "", "age": "", "extra": None},
+    {"id": 3, "mail": "mia@example.com", "mobile": "555", "landline": None, "age": "twelve", "extra": "{"},
+    {"id": 4, "mail": None, "mobile": "555", "landline": None, "age": NAN, "extra": None},
+    {"id": 5, "mail": "", "mobile": "+14155552672", "landline": None, "age": 40.0, "extra": {"shop": "US"}},
+]
+MAPPED = {
+    "mapped_fields": [
+        {"origin_field": "mail", "destination_field": "email", "convert_function": "lower"},
+        {"origin_field": ["mobile", "landline"], "destination_field": "phone_number", "convert_function": "e164:US"},
+        {"origin_field": "age", "destination_field": "properties.age", "convert_function": "integer"},
+        {"origin_field": "extra", "destination_field": "properties", "convert_function": "json"},
+        {"origin_field": None, "destination_field": "properties.source", "convert_function": "default:shop"},
+    ]
+}
+
+
+@pytest.mark.parametrize("mapping", [MAPPED, json.dumps(MAPPED), MAPPED["mapped_fields"]], ids=["form", "text", "list"])
+def test_messy_rows_arrive_as_they_should_and_each_has_its_fate(klaviyo: SandboxServer, tmp_path: Path, mapping: Any) -> None:
+    report = load(
+        klaviyo, MESSY, plan("profiles", tmp_path, mapping=mapping, key_field="id", rejects_path=tmp_path / "rejects", allowed_rejects=2)
+    )
+    assert (report.read, report.loaded, report.duplicate, report.rejected) == (5, 3, 1, 1)
+    assert report.dropped == {"phone_number: unconvertible": 2, "properties.age: unconvertible": 1, "properties: unconvertible": 1}
+    assert [(line["key"], line["code"]) for line in rejects(report)] == [("2", "duplicate"), ("4", "no_identifier")]
+    assert rejects(report)[1]["reason"] == "nobody can be found by this row: its phone_number cannot be used"
+    arrived = {(email, phone): json.loads(attributes)["properties"] for email, phone, *_, attributes in held(klaviyo)["profiles"]}
+    assert arrived == {
+        ("sarah@example.com", "+14155552671"): {"age": 41, "shop": "EU", "source": "shop"},
+        ("mia@example.com", ""): {"source": "shop"},
+        ("", "+14155552672"): {"age": 40, "shop": "US", "source": "shop"},
+    }
+
+
+def test_rows_with_what_cannot_be_converted_are_rejected_where_that_is_asked_for(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    made = plan(
+        "profiles", tmp_path, mapping=MAPPED, key_field="id", rejects_path=tmp_path / "rejects", allowed_rejects=2, on_invalid="reject_row"
+    )
+    report = load(klaviyo, MESSY, made)
+    assert (report.read, report.loaded, report.duplicate, report.rejected, report.dropped) == (5, 2, 1, 2, {})
+    assert [(line["key"], line["stage"], line["code"], line["pointer"]) for line in rejects(report)] == [
+        ("2", "dedupe", "duplicate", ""),
+        ("3", "map", "unconvertible", "phone_number"),
+        ("4", "map", "unconvertible", "phone_number"),
+    ]
 
 
 # Whatever a driver gives

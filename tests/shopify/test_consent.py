@@ -82,7 +82,9 @@ def test_a_yes_without_a_date_is_none_and_a_no_without_one_is_still_a_no() -> No
 
 
 def test_sms_is_mapped_only_when_it_is_asked_for() -> None:
-    both = customer(email={"marketingState": "SUBSCRIBED", "marketingUpdatedAt": SINCE}, phone={"state": "UNSUBSCRIBED", "updatedAt": SINCE})
+    both = customer(
+        email={"marketingState": "SUBSCRIBED", "marketingUpdatedAt": SINCE}, phone={"state": "UNSUBSCRIBED", "updatedAt": SINCE}
+    )
     assert [each.key for each in consent(both)] == ["9/email.marketing"]
     assert [(each.key, each.data["consent"]) for each in consent(both, BOTH) if isinstance(each, Mapped)] == [
         ("9/email.marketing", "subscribed"),
@@ -92,7 +94,12 @@ def test_sms_is_mapped_only_when_it_is_asked_for() -> None:
 
 def test_a_channel_without_an_address_or_number_is_told_apart_from_one_that_cannot_be_used() -> None:
     assert [each.code for each in consent(customer(), BOTH) if isinstance(each, Unmapped)] == [Reason.NO_CONTACT, Reason.NO_CONTACT]
-    for bad in ({"validFormat": False}, {"emailAddress": "zoe@example"}, {"emailAddress": None}, {"emailAddress": "a@example.com, b@example.com"}):
+    for bad in (
+        {"validFormat": False},
+        {"emailAddress": "zoe@example"},
+        {"emailAddress": None},
+        {"emailAddress": "a@example.com, b@example.com"},
+    ):
         for state in ("SUBSCRIBED", "UNSUBSCRIBED"):
             (row,) = by_email(state, **bad)
             assert isinstance(row, Unmapped)

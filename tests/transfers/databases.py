@@ -213,7 +213,9 @@ def opened(driver: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     try:
         yield database
     finally:
+        # A test that has left a reader behind is to fail, and not to wait for it.
+        patience = {"postgres": ["SET lock_timeout = '20s'"], "mysql": ["SET SESSION lock_wait_timeout = 20"]}.get(database.name, [])
         for table in database.tables:
-            database.run(f"DROP TABLE IF EXISTS {table}")
+            database.run(*patience, f"DROP TABLE IF EXISTS {table}")
         for schema in database.schemas:
-            database.run(f"DROP SCHEMA {schema} CASCADE")
+            database.run(*patience, f"DROP SCHEMA {schema} CASCADE")

@@ -153,6 +153,7 @@ def example_warehouse(
         return
     with warehouse("postgres" if name not in TABLES else database, folder, monkeypatch) as made:
         monkeypatch.setenv("AIRFLOW_CONN_CRM", os.environ["AIRFLOW_CONN_WAREHOUSE"])
+        monkeypatch.setenv("AIRFLOW_VAR_KLAVIYO_STATE_PATH", f"file://{folder}/state")
         if lay := TABLES.get(name):
             lay(made, Moments(due))
         else:

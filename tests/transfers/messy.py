@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,6 +25,7 @@ COPIES, CORRECTED, SHIPPED_TO_ANOTHER, TWO_NAMES = 5_268, 700, 60, 6
 FIRST_DAY = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
 
 Database = Literal["postgres", "sqlite"]
+BOTH: tuple[Database, ...] = ("postgres", "sqlite")
 Change = Callable[["Line", Random], Mapping[str, Any]]
 
 
@@ -58,7 +59,7 @@ class Fault:
     :param code: Of the rejection; the line is accepted without one.
     :param dropped: The optional field that is left out of an accepted line, and why.
     :param dropped_in: The same, where it hangs on the database.
-    :param worthless: Whether an accepted line comes without a value.
+    :param worthless_in: Where an accepted line comes without a value.
     """
 
     lines: int
@@ -66,7 +67,7 @@ class Fault:
     code: str = ""
     dropped: str = ""
     dropped_in: Mapping[Database, str] = field(default_factory=dict)
-    worthless: bool = False
+    worthless_in: Collection[Database] = ()
 
 
 def one_of(column: str, *values: str | None) -> Change:
@@ -113,10 +114,17 @@ FAULTS = {
     "a malformed e-mail address": Fault(800, one_of("email", *BAD_EMAILS), dropped="profile.email: bad_email"),
     "no number to call": Fault(700, one_of("phone", *BAD_PHONES), dropped="profile.phone_number: bad_phone"),
     "an amount that is no number": Fault(
-        300, one_of("amount", "NaN"), dropped_in={"sqlite": "value: bad_value"}, worthless=True  # a null, where NaN is a number
+        300, one_of("amount", "NaN"), dropped_in={"sqlite": "value: bad_value"}, worthless_in=BOTH  # a null, where NaN is a number
     ),
-    "an amount beyond all numbers": Fault(50, one_of("amount", "1E400", "-1E400"), dropped="value: not_a_number", worthless=True),
-    "an amount beyond all reason": Fault(10, one_of("amount", "10000000000000000000")),
+    "an amount beyond all numbers": Fault(  # which SQLite makes infinite
+        50,
+        one_of("amount", "1E400", "-1E400"),
+        dropped_in={"postgres": "value: number_too_large", "sqlite": "value: not_a_number"},
+        worthless_in=BOTH,
+    ),
+    "an amount beyond 64 bits": Fault(  # of which SQLite makes a fraction
+        10, one_of("amount", "10000000000000000000"), dropped_in={"postgres": "value: number_too_large"}, worthless_in=("postgres",)
+    ),
     "half a character": Fault(90, one_of("options", r'"\ud83d"', r'{"note": "\udc00"}'), dropped="properties.Options: not_unicode"),
     "a count beyond 64 bits": Fault(60, one_of("options", f'{{"n": {2**70}}}'), dropped="properties.Options: number_too_large"),
     "JSON that is no JSON": Fault(50, one_of("options", '{"n": NaN}', "[1, -Infinity]"), dropped="properties.Options: not_a_number"),
@@ -152,7 +160,7 @@ class Tally:
         if held:
             self.held[metric] += 1
             self.people.add(who)
-            if not (fault and fault.worthless):
+            if not (fault and self.database in fault.worthless_in):
                 self.worth[metric] = self.worth.get(metric, Decimal(0)) + Decimal(line.amount)
 
     def ends(self, line: Line, fate: str, code: str, fault: Fault | None = None) -> None:

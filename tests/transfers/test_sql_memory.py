@@ -56,7 +56,9 @@ TEXTS = {
 
 def growth(program: str, *arguments: str) -> int:
     """Run a program in a process of its own, and return by how many bytes its peak has grown."""
-    done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return int(done.stdout.strip().splitlines()[-1])
 

@@ -8,4 +8,16 @@ from airflow_provider_klaviyo.shopify.mapping.events import DEFAULT_METRICS, Met
 from airflow_provider_klaviyo.shopify.mapping.profiles import profile
 from airflow_provider_klaviyo.shopify.mapping.rows import Mapped, Reason, Unmapped
 
-__all__ = ["DEFAULT_METRICS", "ConsentChannel", "Mapped", "Metric", "OrderValue", "Reason", "Unmapped", "consent", "events", "needs_details", "profile"]
+__all__ = [
+    "DEFAULT_METRICS",
+    "ConsentChannel",
+    "Mapped",
+    "Metric",
+    "OrderValue",
+    "Reason",
+    "Unmapped",
+    "consent",
+    "events",
+    "needs_details",
+    "profile",
+]

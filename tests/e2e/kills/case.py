@@ -62,19 +62,19 @@ class Case:
         """Begin a load."""
         return Run.trigger(self.airflow, dag_id, {"conn": self.conn_id, "count": COUNT, "folder": str(self.folder), **conf})
 
-    def hold_requests(self) -> Callable[[], None]:
+    def hold_requests(self) -> Callable[[], bool]:
         """
         Answer the first batches, and hold the next, as many as are sent at once, until :meth:`release`: then they are carried out.
 
         :return: What waits until they are held. A batch leaves when an earlier one's answer is noted: by then, those of the first are.
         """
         held = self.klaviyo.fail(BULK, method="POST", skip=ANSWERED, times=IN_FLIGHT, meanwhile=lambda: self._gate.wait(PATIENCE))
-        return lambda: until("the requests are held", lambda: held.hits == IN_FLIGHT) and None
+        return lambda: until("the requests are held", lambda: held.hits == IN_FLIGHT)
 
-    def hold_answers(self) -> Callable[[], None]:
+    def hold_answers(self) -> Callable[[], bool]:
         """Answer the first batches, and carry out the next without an answer; return what waits until they are, as :meth:`hold_requests` does."""
         self.klaviyo.fail(BULK, method="POST", skip=ANSWERED, times=IN_FLIGHT, delay_after=PATIENCE)
-        return lambda: until("the requests are carried out", lambda: sum(self.sent().values()) == ANSWERED + IN_FLIGHT) and None
+        return lambda: until("the requests are carried out", lambda: sum(self.sent().values()) == ANSWERED + IN_FLIGHT)
 
     def release(self) -> None:
         """Let the requests go on that are held."""

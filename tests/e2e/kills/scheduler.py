@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 CLONE = Path(__file__).parents[3]
 DAGS = Path(__file__).parent / "dags"
-PATIENCE = 90.0
+PATIENCE = 120.0
 """Seconds after which a test gives up waiting for something that should come."""
 CORE = {
     "api-server": ("api-server",),
@@ -46,7 +46,7 @@ SOON = {
 """Settings by which Airflow notices within seconds that something is gone."""
 
 
-def until(what: str, look: Callable[[], T], patience: float = PATIENCE) -> T:
+def until(what: str, look: Callable[[], T | None], patience: float = PATIENCE) -> T:
     """Look again and again until there is something; fail a test that waits in vain."""
     deadline = time.monotonic() + patience
     while not (found := look()):
@@ -89,6 +89,8 @@ class Airflow:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            # On a busy machine SQLite's writers wait longer for each other than they do unless told.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
             **SOON,
@@ -96,7 +98,11 @@ class Airflow:
         }
         try:
             subprocess.run(
-                [self.python, "-c", "from airflow.utils.db import initdb; initdb()"], env=self._environ, check=True, capture_output=True, timeout=PATIENCE
+                [self.python, "-c", "from airflow.utils.db import initdb; initdb()"],
+                env=self._environ,
+                check=True,
+                capture_output=True,
+                timeout=PATIENCE,
             )
             for name, command in CORE.items():
                 self.start(name, *command)

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_klaviyo.loading.settle import JOBS, look
+from airflow.triggers.base import TriggerEvent
+
+from airflow_provider_klaviyo.loading.settle import look
 from airflow_provider_klaviyo.triggers.jobs import KlaviyoJobTrigger, settled
+from tests.e2e.kills.scheduler import PATIENCE, until
 from tests.loading.kit import PROFILE_JOBS, load, people, plan, session
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 JOB_COUNT = 2000
 PAGES = 20
+KIND: Literal["profile-bulk-import"] = "profile-bulk-import"
 LIST = "GET /api/profile-bulk-import-jobs"
 
 
@@ -28,22 +32,21 @@ def finish(sandbox: SandboxServer) -> None:
 
 
 async def first_event(sandbox: SandboxServer, trigger: KlaviyoJobTrigger) -> Any:
-    """Run a trigger as a triggerer does; let the jobs be done when it has looked twice."""
+    """Run a trigger as a triggerer does, let the jobs be done when it has looked twice, and return what it tells."""
 
-    async def meanwhile() -> None:
-        while sandbox.klaviyo.requests[LIST] < 2 * PAGES:
-            await asyncio.sleep(0.05)
+    async def run() -> TriggerEvent:
+        return await anext(trigger.run())
+
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        event = group.create_task(run())
+        await asyncio.to_thread(until, "it has looked twice", lambda: sandbox.klaviyo.requests[LIST] >= 2 * PAGES)
         finish(sandbox)
-
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-        group.create_task(meanwhile())
-        event = group.create_task(anext(aiter(trigger.run())))
     return event.result().payload
 
 
 def test_one_trigger_waits_for_two_thousand_jobs(sandbox: SandboxServer) -> None:
     ids = sandbox.klaviyo.add_foreign_jobs(JOB_COUNT, status="processing")
-    payload = asyncio.run(first_event(sandbox, KlaviyoJobTrigger(kind=JOBS, job_ids=ids, interval=0.1)))
+    payload = asyncio.run(first_event(sandbox, KlaviyoJobTrigger(kind=KIND, job_ids=ids, interval=0.1)))
     assert settled(payload).keys() == set(ids)
     assert dict(sandbox.klaviyo.requests) == {LIST: sandbox.klaviyo.requests[LIST]}, "no job was asked for by itself"
     assert sandbox.klaviyo.requests[LIST] <= 3 * PAGES
@@ -54,7 +57,7 @@ def test_who_goes_on_with_the_load_reads_them_all_at_once(sandbox: SandboxServer
     ids = sandbox.klaviyo.add_foreign_jobs(JOB_COUNT)
     sandbox.klaviyo.add_foreign_jobs(150)  # newer than ours
     with session(sandbox) as klaviyo:
-        done = next(look(klaviyo, ids))
+        done = next(look(klaviyo, KIND, ids))
     assert done.keys() == set(ids)
     assert sum(sandbox.klaviyo.requests.values()) <= PAGES + 2
 
