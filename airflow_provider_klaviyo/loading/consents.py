@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_klaviyo.api import subscriptions
 from airflow_provider_klaviyo.loading import consent
 from airflow_provider_klaviyo.loading.checks import Check
-from airflow_provider_klaviyo.loading.consent import Action, ConsentRules
+from airflow_provider_klaviyo.loading.consent import ConsentRules
 from airflow_provider_klaviyo.loading.guard import Guard
 from airflow_provider_klaviyo.loading.kinds import Kind, digest
 from airflow_provider_klaviyo.loading.lanes import Lane, encode, rows_lane
-from airflow_provider_klaviyo.loading.rows import Json, Reject, Skip
+from airflow_provider_klaviyo.loading.lastword import last_words
+from airflow_provider_klaviyo.loading.rows import Json, Outcome, Reject, Skip
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.session import Session
 
 SUBSCRIBE, UNSUBSCRIBE = "/api/profile-subscription-bulk-create-jobs", "/api/profile-subscription-bulk-delete-jobs"
 SUPPRESS, UNSUPPRESS = "/api/profile-suppression-bulk-create-jobs", "/api/profile-suppression-bulk-delete-jobs"
-YES = frozenset({Action.SUBSCRIBE, Action.UNSUPPRESS})
 
 
 class Consents(Kind):
@@ -55,8 +55,12 @@ class Consents(Kind):
         yield from consent.words(data, check, self.rules)
 
     def identity(self, data: Json) -> bytes:
-        """Name the person, the channel, and whether it is a yes: a no is never left out for a yes before it, and goes after it."""
-        return digest(*consent.identity(data), "yes" if data["action"] in YES else "no")
+        """Name the person, the channel, and what is asked for."""
+        return digest(*consent.identity(data), data["action"])
+
+    def holding(self, said: Iterator[tuple[str, Json] | Outcome]) -> Iterator[tuple[str, Json] | Outcome]:
+        """Find the last word of each person about each channel."""
+        return last_words(said)
 
     def item(self, data: Json) -> bytes:
         """Write the word down."""

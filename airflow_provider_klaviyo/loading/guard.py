@@ -80,7 +80,7 @@ class Guard:
         """
         Stop before more people are unsubscribed or suppressed than was meant.
 
-        :param counts: How many words would be sent, by lane.
+        :param counts: How many words would be sent because they change something, by lane.
         :raises KlaviyoConfigError: They are more than ``max_change``.
         """
         change = sum(counts.get(lane, 0) for lane in NOES)

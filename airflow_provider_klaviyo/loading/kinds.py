@@ -88,6 +88,10 @@ class Kind:
         """Return the lane a row goes in."""
         return self.default
 
+    def holding(self, said: Iterator[tuple[str, Json] | Outcome]) -> Iterator[tuple[str, Json] | Outcome]:
+        """Find what holds of all that rows say; what does not gets its fate. Most kinds take rows as they come."""
+        return said
+
     def known(self, key: str, data: Json) -> Outcome | None:  # noqa: ARG002 - for kinds that look beforehand
         """Return what becomes of a row that there is nothing to send for."""
         return None

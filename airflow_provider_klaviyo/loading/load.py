@@ -31,6 +31,7 @@ from airflow_provider_klaviyo.loading.plan import Folder, Plan
 from airflow_provider_klaviyo.loading.prepare import Preparation, Source
 from airflow_provider_klaviyo.loading.report import LoadReport
 from airflow_provider_klaviyo.loading.rows import Fate
+from airflow_provider_klaviyo.loading.said import NOES
 from airflow_provider_klaviyo.loading.seen import seen
 from airflow_provider_klaviyo.loading.settle import Settlement, family, look
 from airflow_provider_klaviyo.loading.stage import Manifest, Stage
@@ -39,6 +40,7 @@ from airflow_provider_klaviyo.session import Session
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.loading.audit import Audit
+    from airflow_provider_klaviyo.loading.guard import Guard
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +100,8 @@ class Load:
             preparation = Preparation(self.plan, kind, check, history=history, seen=met, only=only)
             Packer(self.plan, kind, stage, manifest).pack(preparation.items(rows))
         manifest.dropped, manifest.left_out = check.dropped, preparation.left_out
-        if guard := kind.guard(session):
-            guard.change_check(
-                {lane: sum(manifest.batches[name] for name in manifest.batches if kind.lane_of(name).name == lane) for lane in kind.lanes}
-            )
+        if self.plan.max_change is not None and (guard := kind.guard(session)):
+            guard.change_check(self._changes(guard, kind, manifest))
         stage.put_manifest(manifest)  # last: a stage without one is not complete
         self.journal.write(Phase.STAGED)
         log.info(
@@ -111,6 +111,15 @@ class Load:
             sum(manifest.batches.values()),
             len(manifest.batches),
         )
+
+    def _changes(self, guard: Guard, kind: Kind, manifest: Manifest) -> dict[str, int]:
+        """Return how many words of no would change something, by lane: a table of all who ever said no changes little."""
+        counts: dict[str, int] = {}
+        for name in manifest.batches:
+            if (lane := kind.lane_of(name)).name in NOES:
+                verdicts = guard.look(lane.name, lane.unpack(self._stage.body(name)))
+                counts[lane.name] = counts.get(lane.name, 0) + sum(each.send for each in verdicts)
+        return counts
 
     def submit(self, session: Session) -> None:
         """

@@ -81,39 +81,45 @@ class Preparation:
 
         :param rows: The source.
         """
-        yield from (each for each in self._items(rows) if each is not None)
+        for each in self.kind.holding(self._said(rows)):
+            key = each.key if isinstance(each, Outcome) else each[0]
+            if not self._is_left_out(key):
+                yield each if isinstance(each, Outcome) else self._item(*each)
         for key, data in self.kind.leftovers():
             yield Item(key, self.kind.identity(data), self.kind.item(data), self.kind.lanes[self.kind.lane(data)])
 
-    def _items(self, rows: Source) -> Iterator[Item | Outcome | None]:
+    def _said(self, rows: Source) -> Iterator[tuple[str, Json] | Outcome]:
         for position, source in enumerate(rows):
             match source:
                 case Skip():
-                    yield self._ended(source.key, Fate.SKIPPED, "source", source.code, source.reason)
+                    yield Outcome(source.key, Fate.SKIPPED, "source", source.code, source.reason)
                 case Reject():
-                    yield self._ended(source.key, Fate.REJECTED, "source", source.code, source.reason)
+                    yield Outcome(source.key, Fate.REJECTED, "source", source.code, source.reason)
                 case Row():
                     yield from self._row(source.key, source.data)
                 case _:
                     yield from self._row(self._key(source, position), source)
 
-    def _row(self, key: str, source: Mapping[str, Any]) -> Iterator[Item | Outcome | None]:
+    def _row(self, key: str, source: Mapping[str, Any]) -> Iterator[tuple[str, Json] | Outcome]:
         try:
             for each in self.kind.rows(self._map(source), self.check):
                 match each:
                     case Skip():
-                        yield self._ended(key + each.key, Fate.SKIPPED, "check", each.code, each.reason)
+                        yield Outcome(key + each.key, Fate.SKIPPED, "check", each.code, each.reason)
                     case Reject():
-                        yield self._ended(key + each.key, Fate.REJECTED, "check", each.code, each.reason)
+                        yield Outcome(key + each.key, Fate.REJECTED, "check", each.code, each.reason)
                     case suffix, data:
-                        yield self._ready(key + suffix, data)
+                        yield key + suffix, data
         except Unmappable as error:
-            yield self._ended(key, Fate.REJECTED, "map", error.code, error.reason, error.field)
+            yield Outcome(key, Fate.REJECTED, "map", error.code, error.reason, error.field)
         except Invalid as error:
-            yield self._ended(key, Fate.REJECTED, "check", error.code, error.reason, error.field)
+            yield Outcome(key, Fate.REJECTED, "check", error.code, error.reason, error.field)
 
-    def _ended(self, key: str, fate: Fate, stage: str, code: str, reason: str, pointer: str = "") -> Outcome | None:  # noqa: PLR0917
-        return None if self._is_left_out(key) else Outcome(key, fate, stage, code, reason, pointer)
+    def _item(self, key: str, data: Json) -> Item | Outcome:
+        try:
+            return self._ready(key, data)
+        except Invalid as error:
+            return Outcome(key, Fate.REJECTED, "check", error.code, error.reason, error.field)
 
     def _is_left_out(self, key: str) -> bool:
         """Whether a row is none of those to be loaded; then nothing is known of it."""
@@ -122,10 +128,8 @@ class Preparation:
         self.left_out += 1
         return True
 
-    def _ready(self, key: str, data: Json) -> Item | Outcome | None:
+    def _ready(self, key: str, data: Json) -> Item | Outcome:
         """Return a checked row as an item, or what became of it already."""
-        if self._is_left_out(key):
-            return None
         kind = self.kind
         if outcome := kind.known(key, data):
             return outcome

@@ -124,7 +124,7 @@ def looked_up(klaviyo: Session, wanted: Mapping[str, Iterable[str]], list_id: st
     there: dict[str, Json] = {}
     asked: Listing = {"fields": {"profile": ["email", "phone_number"]}, "additional_fields": {"profile": ["subscriptions"]}}
     for name, values in wanted.items():
-        for some in _filterable(dict.fromkeys(values)):
+        for some in filterable(dict.fromkeys(values)):
             asked["filter"] = any_(name, some)
             request = lists.profiles(list_id=list_id, **asked) if list_id else profiles.list_(**asked)
             there |= {str(_known_as(each, name)): each for each in klaviyo.walk(in_large_pages(request))}
@@ -268,7 +268,7 @@ def _left(told: Json, list_id: str | None) -> list[Json]:
     return [each for each in told.get("list_suppressions") or () if each["list_id"] == list_id]
 
 
-def _filterable(keys: dict[str, None]) -> Iterator[list[str]]:
+def filterable(keys: dict[str, None]) -> Iterator[list[str]]:
     """Yield identifiers, as many at once as a filter can hold."""
     some: list[str] = []
     length = 0

@@ -23,7 +23,7 @@ from airflow_provider_klaviyo.api.errors import KlaviyoApiError
 from airflow_provider_klaviyo.api.filters import all_of, any_, equals, greater_or_equal, less_than
 from airflow_provider_klaviyo.api.jsonapi import Listing
 from airflow_provider_klaviyo.api.pages import in_large_pages
-from airflow_provider_klaviyo.loading.standing import _filterable
+from airflow_provider_klaviyo.loading.standing import filterable
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.api.request import Json, Request
@@ -81,7 +81,7 @@ def _look_up(session: Session, keys: Iterable[Key], list_id: str | None = None) 
     asked = [
         (name, some)
         for name in KNOWN_BY
-        for some in ([[each] for each in wanted.get(name, {})] if name == "_kx" else _filterable(wanted.get(name, {})))
+        for some in ([[each] for each in wanted.get(name, {})] if name == "_kx" else filterable(wanted.get(name, {})))
     ]
 
     def ask(name: str, some: list[str]) -> dict[Key, Json]:

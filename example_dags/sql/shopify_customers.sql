@@ -30,6 +30,8 @@ LEFT JOIN LATERAL (
 ) AS tags ON true
 WHERE
     NOT coalesce(customer._fivetran_deleted, false)
+    -- Those whom nobody can write to stay in the shop.
+    AND (customer.email <> '' OR customer.phone <> '')
     -- When the row came into the warehouse, not when it changed in the shop: a late sync is not missed.
     AND customer._fivetran_synced >= '{{ params.start or data_interval_start | ts }}'
     AND customer._fivetran_synced < '{{ data_interval_end | ts }}'

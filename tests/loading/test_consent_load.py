@@ -72,6 +72,18 @@ def test_a_no_beats_a_yes_about_the_same_person_whatever_comes_first(klaviyo: Sa
     assert consents(klaviyo) == {"a@example.com": "UNSUBSCRIBED", "b@example.com": "UNSUBSCRIBED"}
 
 
+def test_the_later_word_holds_whatever_comes_first(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    early, late = "2024-01-01T00:00:00+00:00", "2024-02-01T00:00:00+00:00"
+    rows = []
+    for name, yes, no in (("a", early, late), ("b", late, early), ("c", early, early), ("d", late, None)):
+        rows += [word(name, "unsubscribed", consented_at=no), word(name, consented_at=yes)]
+    klaviyo.klaviyo.behaviour.job_seconds = 3600
+    report = load(klaviyo, [*rows, word("a", "unsubscribed", consented_at=early)], made(tmp_path))
+    assert (report.accepted, report.duplicate, report.reasons) == (4, 1, {"skipped: contradicted": 4, "duplicate: duplicate": 1})
+    assert people_in(klaviyo, SUBSCRIBE) == {"b@example.com": 1}
+    assert people_in(klaviyo, UNSUBSCRIBE) == {"a@example.com": 1, "c@example.com": 1, "d@example.com": 1}
+
+
 def test_after_a_request_without_an_answer_klaviyo_is_read_and_what_it_does_not_show_is_unknown(
     klaviyo: SandboxServer, tmp_path: Path
 ) -> None:
@@ -118,6 +130,9 @@ def test_more_people_than_allowed_are_not_unsubscribed(klaviyo: SandboxServer, t
         load(klaviyo, rows, made(tmp_path, max_change=4))
     assert not klaviyo.klaviyo.requests[UNSUBSCRIBE]
     assert load(klaviyo, rows, made(tmp_path, max_change=5)).accepted == 5
+    consents(klaviyo)
+    again = load(klaviyo, [*rows, word("n9", "unsubscribed")], made(tmp_path, max_change=1))  # all but one say what Klaviyo knows
+    assert (again.unchanged, again.accepted) == (5, 1)
 
 
 def test_leaving_a_list_is_looked_at_first(klaviyo: SandboxServer, tmp_path: Path) -> None:
