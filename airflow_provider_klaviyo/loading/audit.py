@@ -30,8 +30,6 @@ Told = Literal["accepted", "refused", "not_sent", "unknown"]
 """What is known of a batch: Klaviyo took it, refused it, never got it; or nobody knows."""
 SENT = "sent"
 DAY = re.compile(r"(\d{4})(\d{2})(\d{2})T")
-ABOUT_LISTS = frozenset({"subscribe", "unsubscribe"})
-"""What a list has to do with; suppressions hold everywhere."""
 
 
 def pseudonym(key: bytes, identifier: str) -> str:
@@ -53,7 +51,8 @@ class Audit:
     :param who: Who makes the changes: the connection's id, the DAG's, the task's and the run's.
     :param key: A secret from which, with a person's identifier, the hash is made that stands for them; without one nothing does.
     :param identities: Whether the identifiers themselves stand there.
-    :param list_id: The list that words are about.
+    :param list_id: The list that people are put in who say yes.
+    :param left_list: The list that people leave who say no.
     :param source: Where a yes comes from, as Klaviyo is told.
     """
 
@@ -66,6 +65,7 @@ class Audit:
         key: bytes | None = None,
         identities: bool = False,
         list_id: str | None = None,
+        left_list: str | None = None,
         source: str | None = None,
     ) -> None:
         # The day it began: a later try of the load has to find what an earlier one wrote.
@@ -73,7 +73,7 @@ class Audit:
         day = "-".join(began.groups()) if began else f"{datetime.now(UTC):%Y-%m-%d}"
         self._root, self._folder = folder, folder / day / load_id
         self._who, self._key, self._identities = who, key, identities
-        self._list_id, self._source = list_id, source
+        self._lists, self._source = {"subscribe": list_id, "unsubscribe": left_list}, source
         self._names: dict[str, set[str]] | None = None
 
     def check(self) -> None:
@@ -123,14 +123,13 @@ class Audit:
                 self._files()[batch].discard(each)
 
     def _line(self, at: str, batch: str, word: Mapping[str, Any], before: str, key: str) -> Json:
-        about = self._list_id if word["action"] in ABOUT_LISTS else None
         identifier = str(word[own(word)])
         return {
             "at": at,
             "by": self._who,
             "action": word["action"],
             "channel": word["channel"],
-            "list": about,
+            "list": self._lists.get(word["action"]),  # suppressions hold everywhere
             "source": self._source if word["action"] == "subscribe" else None,
             "consented_at": word.get("consented_at"),
             "before": before,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from airflow_provider_klaviyo.api import subscriptions
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
@@ -30,6 +30,7 @@ class ConsentRules:
 
     :param subscribe: Whether rows that say yes are sent. Otherwise only those that say no are, and the others are skipped and counted.
     :param list_id: The list that people are put in who say yes, and that they leave who say no. Without one, a no holds everywhere.
+    :param leave: What a no is about where there is a list: that ``list`` alone, or ``everywhere``.
     :param channels: What rows are about that name no channels of their own.
     :param resubscribe: Whether a yes may take back a no that Klaviyo knows of. It has to be the later word all the same.
     :param custom_source: Where the consent comes from, in your words; Klaviyo shows it with the profile.
@@ -38,16 +39,24 @@ class ConsentRules:
 
     subscribe: bool = False
     list_id: str | None = None
+    leave: Literal["list", "everywhere"] = "list"
     channels: Sequence[Channel] = (EMAIL,)
     resubscribe: bool = False
     custom_source: str | None = None
 
     def __post_init__(self) -> None:
+        if self.leave not in {"list", "everywhere"}:
+            raise KlaviyoConfigError("leave is 'list' or 'everywhere'.")
         known = get_args(Channel)
         if isinstance(self.channels, str) or not self.channels or any(each not in known for each in self.channels):
             raise KlaviyoConfigError(f"channels is a list of one or more of {', '.join(known)}.")
         if self.list_id is not None and not self.list_id.strip():
             raise KlaviyoConfigError("list_id is empty: give an id, or None; without a list it would be about everything.")
+
+    @property
+    def left_list(self) -> str | None:
+        """The list that a no is about, or ``None`` where it holds everywhere."""
+        return self.list_id if self.leave == "list" else None
 
 
 def lane(word: Mapping[str, Any]) -> str:
@@ -97,7 +106,7 @@ def request(lane: str, words: Sequence[Mapping[str, Any]], rules: ConsentRules) 
         case Action.UNSUPPRESS:
             return subscriptions.unsuppress(emails=people)
         case Action.UNSUBSCRIBE:
-            return subscriptions.unsubscribe(profiles=people, list_id=rules.list_id)
+            return subscriptions.unsubscribe(profiles=people, list_id=rules.left_list)
     historical = lane == "historical"
     return subscriptions.subscribe(profiles=people, list_id=rules.list_id, historical_import=historical, custom_source=rules.custom_source)
 
@@ -182,7 +191,7 @@ def holds(word: Mapping[str, Any], standing: Standing, rules: ConsentRules) -> b
     match Action(word["action"]):
         case Action.SUBSCRIBE:
             return bool(standing.holder) and standing.consent == "SUBSCRIBED" and not standing.refusals and standing.member is not False
-        case Action.UNSUBSCRIBE if rules.list_id is not None:
+        case Action.UNSUBSCRIBE if rules.left_list is not None:
             return not standing.member and bool(standing.left or _unsubscribed(standing))
         case Action.UNSUBSCRIBE:
             return bool(standing.holder) and _unsubscribed(standing)
@@ -214,7 +223,7 @@ def _against_a_no(word: Json, standing: Standing, rules: ConsentRules) -> str:
     when = _moment(word)
     if holds(word, standing, rules):
         return "unchanged"
-    if word["action"] == Action.UNSUBSCRIBE and rules.list_id is not None and not standing.member:
+    if word["action"] == Action.UNSUBSCRIBE and rules.left_list is not None and not standing.member:
         return "not_in_list"
     # A yes that has no date is not known to be the later word, and a no that has none is taken for it.
     later = standing.holder and standing.consent == "SUBSCRIBED" and standing.since and when and standing.since > when

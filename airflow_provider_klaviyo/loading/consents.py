@@ -45,7 +45,7 @@ class Consents(Kind):
             lane("historical", SUBSCRIBE, most, repeatable=False),
             lane("subscribe", SUBSCRIBE, most, repeatable=False),
             lane("unsuppress", UNSUPPRESS, several, repeatable=True, job="profile-suppression-bulk-delete"),
-            lane("unsubscribe", UNSUBSCRIBE, few, repeatable=rules.list_id is None),
+            lane("unsubscribe", UNSUBSCRIBE, few, repeatable=rules.left_list is None),
             lane("suppress", SUPPRESS, several, repeatable=True, job="profile-suppression-bulk-create"),
         )
         self.rules, self.max_change = rules, max_change

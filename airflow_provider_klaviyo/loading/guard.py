@@ -70,7 +70,7 @@ class Guard:
         :param words: The words.
         """
         told = standings(self._session, words, self._about(lane))
-        leaving = lane == Action.UNSUBSCRIBE and self._rules.list_id is not None
+        leaving = lane == Action.UNSUBSCRIBE and self._rules.left_list is not None
         return [
             holds(word, each, self._rules) or (leaving and not each.member)  # all of them were in the list
             for word, each in zip(words, told, strict=True)
@@ -98,7 +98,9 @@ class Guard:
 
     def _about(self, lane: str) -> str | None:
         """Return the list, where a lane is about one."""
-        return None if lane in {Action.SUPPRESS, Action.UNSUPPRESS} else self._rules.list_id
+        if lane in {Action.SUPPRESS, Action.UNSUPPRESS}:
+            return None
+        return self._rules.left_list if lane == Action.UNSUBSCRIBE else self._rules.list_id
 
     def _opt_in_process(self) -> str | None:
         if self._rules.list_id is None:

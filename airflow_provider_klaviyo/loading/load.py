@@ -293,6 +293,7 @@ class Load:
             key=trail.key,
             identities=trail.identities,
             list_id=rules.list_id,
+            left_list=rules.left_list,
             source=rules.custom_source,
         )
 

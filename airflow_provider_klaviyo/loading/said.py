@@ -72,8 +72,8 @@ def words(data: Mapping[str, Any], check: Check, rules: ConsentRules) -> Iterato
         word = {"action": action.value, "channel": channel, **known, **more}
         if (needed := own(word)) not in word:
             yield Reject(key, "no_identifier", f"{channel} needs {needed}, and the row has none that can be used")
-        elif action is Action.UNSUBSCRIBE and rules.list_id is not None and channel != EMAIL:
-            yield Reject(key, "list_is_email_only", f"a list is left by {EMAIL} alone: load a no to {channel} without list_id")
+        elif action is Action.UNSUBSCRIBE and rules.left_list is not None and channel != EMAIL:
+            yield Reject(key, "list_is_email_only", f"a list is left by {EMAIL} alone: load a no to {channel} with leave='everywhere'")
         else:
             yield key, word
 

@@ -92,6 +92,7 @@ class ConsentLoad(KlaviyoLoadOperator):
 
     :param subscribe: Whether rows that say yes are sent. Otherwise only those that say no are, and the others are skipped and counted.
     :param list_id: The list people are put in, or leave. Without one the words hold everywhere.
+    :param leave: What a no is about where there is a list: that ``list`` alone, which takes nobody's consent, or ``everywhere``.
     :param channels: What words are about whose row names no channels.
     :param resubscribe: Whether people who have said no may be subscribed by a later yes.
     :param custom_source: Where the consent comes from, in your words; Klaviyo shows it.
@@ -105,6 +106,7 @@ class ConsentLoad(KlaviyoLoadOperator):
 
     subscribe: bool = False
     list_id: str | None = None
+    leave: Literal["list", "everywhere"] = "list"
     channels: Sequence[Channel] = ("email.marketing",)
     resubscribe: bool = False
     custom_source: str | None = None
@@ -119,6 +121,7 @@ class ConsentLoad(KlaviyoLoadOperator):
         rules = ConsentRules(
             subscribe=self.subscribe,
             list_id=self.list_id,
+            leave=self.leave,
             channels=tuple(self.channels),
             resubscribe=self.resubscribe,
             custom_source=self.custom_source,

@@ -164,11 +164,12 @@ class ShopifyToKlaviyoConsentOperator(ShopifySource, ConsentLoad):
 
     :param channels: What to load. SMS only where it is named: ``["email.marketing", "sms.marketing"]``.
     :param custom_source: Where the consent comes from, in your words; Klaviyo shows it.
-    :param list_id: The list people are put in who say yes. Who says no leaves it and nothing else, although in Shopify they say no to the
-        whole channel: without a list, a no holds everywhere. SMS cannot be left by a list.
+    :param list_id: The list people are put in who say yes.
+    :param leave: What a no is about: ``everywhere``, as Shopify means it, or the ``list`` alone. SMS cannot be left by a list.
     """
 
     channels: Sequence[ConsentChannel] = ("email.marketing",)
+    leave: Literal["list", "everywhere"] = "everywhere"
     custom_source: str | None = "Shopify"
 
     def query(self, window: Window) -> BulkQuery:

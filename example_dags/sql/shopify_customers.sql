@@ -30,6 +30,8 @@ LEFT JOIN LATERAL (
 ) AS tags ON true
 WHERE
     NOT coalesce(customer._fivetran_deleted, false)
+    -- Whom Shopify has erased at their request does not come back.
+    AND coalesce(customer.email_marketing_consent_state, '') <> 'redacted'
     -- Those whom nobody can write to stay in the shop.
     AND (customer.email <> '' OR customer.phone <> '')
     -- When the row came into the warehouse, not when it changed in the shop: a late sync is not missed.

@@ -1,18 +1,29 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Shopify's orders as events: Placed, Fulfilled, Cancelled and Refunded Order. All of an order's events have its id.
-WITH changed AS (
+WITH known AS (
     SELECT
         o.*,
-        -- One identifier: the customer's and the order's may belong to two people.
-        lower(trim(coalesce(customer.email, o.email))) AS who,
-        CASE WHEN coalesce(customer.email, o.email, '') = '' THEN customer.phone END AS number_called
+        customer.phone,
+        nullif(lower(trim(coalesce(customer.email, o.email))), '') AS address
     FROM "order" AS o
     LEFT JOIN customer ON customer.id = o.customer_id
     WHERE
         NOT coalesce(o.test, false)
         AND NOT coalesce(o._fivetran_deleted, false)
+        -- Whom Shopify has erased at their request does not come back.
+        AND coalesce(customer.email_marketing_consent_state, '') <> 'redacted'
         AND o._fivetran_synced >= '{{ params.start or data_interval_start | ts }}'
         AND o._fivetran_synced < '{{ data_interval_end | ts }}'
+),
+changed AS (
+    SELECT
+        known.*,
+        -- One identifier: an address and a number may belong to two people.
+        CASE WHEN address LIKE '%_@_%._%' OR phone IS NULL THEN address END AS who,
+        CASE WHEN address LIKE '%_@_%._%' THEN NULL ELSE phone END AS number_called
+    FROM known
+    -- What nobody known has bought, at a till for instance, stays in the shop.
+    WHERE address IS NOT NULL OR phone <> ''
 ),
 lines AS (
     SELECT

@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 def audit(folder: Any, **fields: Any) -> Audit:
-    return Audit(folder, LOAD, **{"who": WHO, "key": KEY, "list_id": "VIP", "source": "Shopify", **fields})
+    return Audit(folder, LOAD, **{"who": WHO, "key": KEY, "list_id": "VIP", "left_list": "VIP", "source": "Shopify", **fields})
 
 
 def asked(trail: Audit, batch: str = "subscribe-000001", words: tuple[Json, ...] = (YES, NO, STOP)) -> None:

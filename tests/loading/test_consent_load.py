@@ -147,6 +147,20 @@ def test_leaving_a_list_is_looked_at_first(klaviyo: SandboxServer, tmp_path: Pat
     assert consents(klaviyo)["a@example.com"] == "SUBSCRIBED"
 
 
+def test_with_a_list_for_the_yes_a_no_may_hold_everywhere(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    rules = ConsentRules(subscribe=True, list_id=new_list(klaviyo), leave="everywhere")
+    report = load(
+        klaviyo,
+        [word("yes"), word("no", "unsubscribed"), word("no", "unsubscribed", channels="sms.marketing", phone_number="+14155552671")],
+        made(tmp_path, rules),
+    )
+    assert report.accepted == 3
+    assert consents(klaviyo) == {"yes@example.com": "SUBSCRIBED", "no@example.com": "UNSUBSCRIBED"}
+    (left,) = [each for each in klaviyo.klaviyo.received if each.name == UNSUBSCRIBE]
+    assert "relationships" not in left.body["data"]
+    assert load(klaviyo, [word("no", "unsubscribed")], made(tmp_path, rules)).unchanged == 1
+
+
 def test_verified_words_are_loaded(klaviyo: SandboxServer, tmp_path: Path) -> None:
     report = load(klaviyo, [word("yes"), word("no", "unsubscribed")], made(tmp_path, verify=True))
     assert (report.loaded, report.accepted, report.verified) == (2, 0, True)

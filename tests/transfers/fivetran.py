@@ -14,7 +14,7 @@ SYNCED = "_fivetran_synced TIMESTAMPTZ, _fivetran_deleted BOOLEAN"
 TABLES = {
     "customer": f"""
         id BIGINT PRIMARY KEY, email TEXT, phone TEXT, first_name TEXT, last_name TEXT, state TEXT, verified_email BOOLEAN,
-        created_at TIMESTAMPTZ, updated_at TIMESTAMPTZ, {SYNCED}
+        created_at TIMESTAMPTZ, updated_at TIMESTAMPTZ, email_marketing_consent_state TEXT, {SYNCED}
     """,
     "customer_tag": "customer_id BIGINT, index INTEGER, value TEXT",
     '"order"': f"""
@@ -64,6 +64,7 @@ def _customers(store: Store) -> Iterator[Row]:
             node["verifiedEmail"],
             node["createdAt"],
             node["updatedAt"],
+            (within(node, "defaultEmailAddress", "marketingState") or "").lower() or None,
         )
 
 

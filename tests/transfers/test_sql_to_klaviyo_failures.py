@@ -24,6 +24,11 @@ from tests.transfers.sql_kit import FAILS, PROFILES, Json, RunDag, Store, contex
 
 
 @pytest.fixture(params=databases.NAMES)
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    with databases.opened(request.param, tmp_path, monkeypatch) as found:
+        yield found
+
+
 @pytest.fixture
 def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     with databases.opened("postgres", tmp_path, monkeypatch) as found:

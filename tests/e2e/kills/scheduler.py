@@ -232,7 +232,12 @@ class Run:
             task = self.task
             return task if task["state"] in states and task["try_number"] >= tries else None
 
-        return until(f"try {tries} or a later one of {self.dag_id} is {' or '.join(states)}", look)
+        try:
+            return until(f"try {tries} or a later one of {self.dag_id} is {' or '.join(states)}", look)
+        except AssertionError as error:
+            task = self.task
+            error.add_note(f"It is {task['state']} in try {task['try_number']}, whose log ends: {self.log(task['try_number'])[-3000:]}")
+            raise
 
     def ended(self, *, tries: int = 1) -> str:
         """Wait until the task has ended, and return how."""
