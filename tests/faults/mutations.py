@@ -105,7 +105,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     "take a cancelled job for complete": Mutation(
         "settle.py",
         "        if job is None or job.status is not JobStatus.COMPLETE:\n",
-        "        if job is None:\n",
+        "        if job is not None and job.status is JobStatus.CANCELLED:\n            ended = []\n        elif job is None:\n",
     ),
     # doubt
     "send doubtful events in bulk again": Mutation(

@@ -52,8 +52,9 @@ def undisturbed(sandbox: SandboxServer, scenario: Scenario, folder: Path, clock:
             assert made.report is not None
             accounted(made.report)
             assert len(made.ends) == 1, made.ends
-            check_thrift(made)
             refused = keys(made.report, "rejected")
+            assert refused == made.subject.bad(calm), f"rejected {refused} of {calm}"
+            check_thrift(made)
             held, steps = made.holdings(), tuple(made.steps)
             made.again()
             _undisturbed[calm] = Undisturbed(made.report, held, made.holdings(), refused, steps)

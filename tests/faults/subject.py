@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 Source = list[Row | Skip]
 Held = dict[str, Any]
-PEOPLE = 100_000
-"""Beyond the number of anybody in a load."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +33,7 @@ class Subject:
     :param rows: Makes the source.
     :param prepare: Sets Klaviyo up, and returns the plan's own fields.
     :param refuse: Lets Klaviyo refuse some rows, by place, with the whole request they are in.
+    :param bad: Names the rows that a load has to reject, whatever befalls it, by key.
     :param holdings: Reads back what Klaviyo holds, by row's key.
     :param repeated: Names what was sent that must not be sent twice.
     :param doubtful: Says whether what befell a load can leave rows whose fate nobody knows, jobs apart.
@@ -44,6 +43,7 @@ class Subject:
     rows: Callable[[Scenario], Source]
     prepare: Callable[[SandboxServer, Scenario, Path], dict[str, Any]]
     refuse: Callable[[SandboxServer, Scenario], None]
+    bad: Callable[[Scenario], set[str]]
     holdings: Callable[[SandboxServer], Held]
     repeated: Callable[[World], list[str]]
     doubtful: Callable[[Scenario], bool] = lambda _: False
@@ -52,6 +52,11 @@ class Subject:
 def messy(rows: list[Row], scenario: Scenario, bad: Row) -> Source:
     """Put among the rows what never leaves: one that is skipped, one that says something again, one that nobody can use."""
     return [*rows, Skip("skipped", "test", "A test."), rows[0], bad] if scenario.messy else list(rows)
+
+
+def refused(scenario: Scenario) -> set[str]:
+    """Name the rows that Klaviyo refuses with the whole request they are in, and the one that nobody can use."""
+    return {f"customer {at % scenario.rows}" for at in scenario.unwelcome} | ({"bad"} if scenario.messy else set())
 
 
 def address(at: int) -> str:

@@ -12,7 +12,7 @@ from airflow_provider_klaviyo.api import lists, subscriptions
 from airflow_provider_klaviyo.loading import Row
 from airflow_provider_klaviyo.loading.consent import ConsentRules
 from airflow_provider_klaviyo.sandbox.klaviyo.database import to_micros
-from tests.faults.subject import Held, Source, Subject, address, carried, key_of, messy, settled, taken
+from tests.faults.subject import Held, Source, Subject, address, carried, key_of, messy, refused, settled, taken
 from tests.faults.troubles import TROUBLES
 from tests.loading.kit import session
 
@@ -111,6 +111,7 @@ CONSENT = Subject(
     rows=rows,
     prepare=prepare,
     refuse=refuse,
+    bad=refused,
     holdings=holdings,
     repeated=repeated,
     doubtful=doubtful,

@@ -42,6 +42,14 @@ def refuse(sandbox: SandboxServer, scenario: Scenario) -> None:
     sandbox.klaviyo.behaviour.unwelcome = frozenset(address(at % scenario.rows // 2) for at in scenario.unwelcome)
 
 
+def bad(scenario: Scenario) -> set[str]:
+    """Name the events of people who are refused, but for those that an earlier load has sent."""
+    people = {at % scenario.rows // 2 for at in scenario.unwelcome}
+    known = scenario.known if scenario.remember else 0
+    orders = {f"order {at}" for at in range(known, scenario.rows) if at // 2 in people}
+    return orders | ({"bad"} if scenario.messy else set())
+
+
 def holdings(sandbox: SandboxServer) -> Held:
     """Read the events, of which each may be there once."""
     settled(sandbox)
@@ -92,6 +100,7 @@ EVENTS = Subject(
     rows=rows,
     prepare=prepare,
     refuse=refuse,
+    bad=bad,
     holdings=holdings,
     repeated=repeated,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_klaviyo.loading import Row
 from airflow_provider_klaviyo.loading import load as load_rows
-from tests.faults.subject import Held, Source, Subject, address, jobs_repeated, key_of, messy, settled, unwelcome
+from tests.faults.subject import Held, Source, Subject, address, jobs_repeated, key_of, messy, refused, settled, unwelcome
 from tests.loading.kit import held, new_list, people, plan, session
 
 if TYPE_CHECKING:
@@ -53,6 +53,17 @@ def holdings(sandbox: SandboxServer) -> Held:
     return {key_of(row[0]): (row, members.count(row[0])) for row in found["profiles"]}
 
 
+def bad(scenario: Scenario) -> set[str]:
+    """Name the rows that are refused, and those whose phone number is somebody else's, where Klaviyo says which they are."""
+    kept = scenario.plain or scenario.identity_conflict == "drop_phone"
+    return refused(scenario) | (set() if kept else {f"customer {at % scenario.rows}" for at in scenario.conflicts})
+
+
+def bad_members(scenario: Scenario) -> set[str]:
+    """Name the rows that are refused: nobody is who is in the list already."""
+    return refused(scenario) - {f"customer {at}" for at in range(scenario.rows // 3)}
+
+
 def member_rows(scenario: Scenario) -> Source:
     """Name people by their addresses."""
     return messy([Row(row.key, {"email": row.data["email"]}) for row in people(scenario.rows)], scenario, Row("bad", {"email": "bad"}))
@@ -75,6 +86,7 @@ PROFILES = Subject(
     rows=rows,
     prepare=prepare,
     refuse=unwelcome,
+    bad=bad,
     holdings=holdings,
     repeated=jobs_repeated,
 )
@@ -83,6 +95,7 @@ MEMBERS = Subject(
     rows=member_rows,
     prepare=prepare_members,
     refuse=unwelcome,
+    bad=bad_members,
     holdings=holdings,
     repeated=jobs_repeated,
 )
