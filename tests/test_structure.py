@@ -88,110 +88,110 @@ def test_the_operators_are_those_of_the_design() -> None:
 
 
 OPERATORS = """
-KlaviyoAddProfilesToListOperator
-KlaviyoAssignTemplateToCampaignMessageOperator
-KlaviyoBulkCreateCatalogCategoriesOperator
-KlaviyoBulkCreateCatalogItemsOperator
-KlaviyoBulkCreateCatalogVariantsOperator
-KlaviyoBulkCreateCouponCodesOperator
-KlaviyoBulkCreateEventsOperator
-KlaviyoBulkDeleteCatalogCategoriesOperator
-KlaviyoBulkDeleteCatalogItemsOperator
-KlaviyoBulkDeleteCatalogVariantsOperator
-KlaviyoBulkImportProfilesOperator
-KlaviyoBulkUpdateCatalogCategoriesOperator
-KlaviyoBulkUpdateCatalogItemsOperator
-KlaviyoBulkUpdateCatalogVariantsOperator
-KlaviyoCampaignSensor
-KlaviyoCancelCampaignSendOperator
-KlaviyoCloneCampaignOperator
-KlaviyoCloneTemplateOperator
-KlaviyoCreateCampaignOperator
-KlaviyoCreateCouponOperator
-KlaviyoCreateEventOperator
-KlaviyoCreateListOperator
-KlaviyoCreateProfileOperator
-KlaviyoCreateSegmentOperator
-KlaviyoCreateTagOperator
-KlaviyoCreateTemplateOperator
-KlaviyoCreateWebhookOperator
-KlaviyoDeleteCampaignOperator
-KlaviyoDeleteListOperator
-KlaviyoDeleteProfileDataOperator
-KlaviyoDeleteSegmentOperator
-KlaviyoDeleteTagOperator
-KlaviyoDeleteTemplateOperator
-KlaviyoDeleteWebhookOperator
-KlaviyoEstimateCampaignRecipientsOperator
-KlaviyoEventSensor
-KlaviyoGetAccountOperator
-KlaviyoGetCampaignOperator
-KlaviyoGetEventOperator
-KlaviyoGetFlowOperator
-KlaviyoGetImageOperator
-KlaviyoGetListOperator
-KlaviyoGetMetricOperator
-KlaviyoGetProfileOperator
-KlaviyoGetSegmentOperator
-KlaviyoGetTemplateOperator
-KlaviyoGetWebhookOperator
-KlaviyoJobSensor
-KlaviyoListAccountsOperator
-KlaviyoListCampaignsOperator
-KlaviyoListCatalogItemsOperator
-KlaviyoListCouponsOperator
-KlaviyoListEventsOperator
-KlaviyoListFlowsOperator
-KlaviyoListImagesOperator
-KlaviyoListListProfilesOperator
-KlaviyoListListsOperator
-KlaviyoListMetricsOperator
-KlaviyoListProfilesOperator
-KlaviyoListSegmentProfilesOperator
-KlaviyoListSegmentsOperator
-KlaviyoListTagsOperator
-KlaviyoListTemplatesOperator
-KlaviyoListWebhookTopicsOperator
-KlaviyoListWebhooksOperator
-KlaviyoMergeProfilesOperator
-KlaviyoQueryCampaignValuesOperator
-KlaviyoQueryFlowSeriesOperator
-KlaviyoQueryFlowValuesOperator
-KlaviyoQueryFormSeriesOperator
-KlaviyoQueryFormValuesOperator
-KlaviyoQueryMetricAggregatesOperator
-KlaviyoQuerySegmentSeriesOperator
-KlaviyoQuerySegmentValuesOperator
-KlaviyoRemoveProfilesFromListOperator
-KlaviyoRenderTemplateOperator
-KlaviyoRequestOperator
-KlaviyoScheduleCampaignOperator
-KlaviyoSendCampaignOperator
-KlaviyoSubscribeProfilesOperator
-KlaviyoSuppressProfilesOperator
-KlaviyoSyncListProfilesOperator
-KlaviyoTagResourcesOperator
-KlaviyoUnsubscribeProfilesOperator
-KlaviyoUnsuppressProfilesOperator
-KlaviyoUpdateCampaignOperator
-KlaviyoUpdateFlowStatusOperator
-KlaviyoUpdateImageOperator
-KlaviyoUpdateListOperator
-KlaviyoUpdateProfileOperator
-KlaviyoUpdateSegmentOperator
-KlaviyoUpdateTemplateOperator
-KlaviyoUpdateWebhookOperator
-KlaviyoUploadImageOperator
-KlaviyoUpsertProfileOperator
-ObjectStorageToKlaviyoConsentOperator
-ObjectStorageToKlaviyoEventsOperator
-ObjectStorageToKlaviyoProfilesOperator
-ShopifyBulkQueryOperator
-ShopifyToKlaviyoConsentOperator
-ShopifyToKlaviyoEventsOperator
-ShopifyToKlaviyoProfilesOperator
-SqlToKlaviyoConsentOperator
-SqlToKlaviyoEventsOperator
-SqlToKlaviyoListOperator
-SqlToKlaviyoProfilesOperator
+    KlaviyoAddProfilesToListOperator
+    KlaviyoAssignTemplateToCampaignMessageOperator
+    KlaviyoBulkCreateCatalogCategoriesOperator
+    KlaviyoBulkCreateCatalogItemsOperator
+    KlaviyoBulkCreateCatalogVariantsOperator
+    KlaviyoBulkCreateCouponCodesOperator
+    KlaviyoBulkCreateEventsOperator
+    KlaviyoBulkDeleteCatalogCategoriesOperator
+    KlaviyoBulkDeleteCatalogItemsOperator
+    KlaviyoBulkDeleteCatalogVariantsOperator
+    KlaviyoBulkImportProfilesOperator
+    KlaviyoBulkUpdateCatalogCategoriesOperator
+    KlaviyoBulkUpdateCatalogItemsOperator
+    KlaviyoBulkUpdateCatalogVariantsOperator
+    KlaviyoCampaignSensor
+    KlaviyoCancelCampaignSendOperator
+    KlaviyoCloneCampaignOperator
+    KlaviyoCloneTemplateOperator
+    KlaviyoCreateCampaignOperator
+    KlaviyoCreateCouponOperator
+    KlaviyoCreateEventOperator
+    KlaviyoCreateListOperator
+    KlaviyoCreateProfileOperator
+    KlaviyoCreateSegmentOperator
+    KlaviyoCreateTagOperator
+    KlaviyoCreateTemplateOperator
+    KlaviyoCreateWebhookOperator
+    KlaviyoDeleteCampaignOperator
+    KlaviyoDeleteListOperator
+    KlaviyoDeleteProfileDataOperator
+    KlaviyoDeleteSegmentOperator
+    KlaviyoDeleteTagOperator
+    KlaviyoDeleteTemplateOperator
+    KlaviyoDeleteWebhookOperator
+    KlaviyoEstimateCampaignRecipientsOperator
+    KlaviyoEventSensor
+    KlaviyoGetAccountOperator
+    KlaviyoGetCampaignOperator
+    KlaviyoGetEventOperator
+    KlaviyoGetFlowOperator
+    KlaviyoGetImageOperator
+    KlaviyoGetListOperator
+    KlaviyoGetMetricOperator
+    KlaviyoGetProfileOperator
+    KlaviyoGetSegmentOperator
+    KlaviyoGetTemplateOperator
+    KlaviyoGetWebhookOperator
+    KlaviyoJobSensor
+    KlaviyoListAccountsOperator
+    KlaviyoListCampaignsOperator
+    KlaviyoListCatalogItemsOperator
+    KlaviyoListCouponsOperator
+    KlaviyoListEventsOperator
+    KlaviyoListFlowsOperator
+    KlaviyoListImagesOperator
+    KlaviyoListListProfilesOperator
+    KlaviyoListListsOperator
+    KlaviyoListMetricsOperator
+    KlaviyoListProfilesOperator
+    KlaviyoListSegmentProfilesOperator
+    KlaviyoListSegmentsOperator
+    KlaviyoListTagsOperator
+    KlaviyoListTemplatesOperator
+    KlaviyoListWebhookTopicsOperator
+    KlaviyoListWebhooksOperator
+    KlaviyoMergeProfilesOperator
+    KlaviyoQueryCampaignValuesOperator
+    KlaviyoQueryFlowSeriesOperator
+    KlaviyoQueryFlowValuesOperator
+    KlaviyoQueryFormSeriesOperator
+    KlaviyoQueryFormValuesOperator
+    KlaviyoQueryMetricAggregatesOperator
+    KlaviyoQuerySegmentSeriesOperator
+    KlaviyoQuerySegmentValuesOperator
+    KlaviyoRemoveProfilesFromListOperator
+    KlaviyoRenderTemplateOperator
+    KlaviyoRequestOperator
+    KlaviyoScheduleCampaignOperator
+    KlaviyoSendCampaignOperator
+    KlaviyoSubscribeProfilesOperator
+    KlaviyoSuppressProfilesOperator
+    KlaviyoSyncListProfilesOperator
+    KlaviyoTagResourcesOperator
+    KlaviyoUnsubscribeProfilesOperator
+    KlaviyoUnsuppressProfilesOperator
+    KlaviyoUpdateCampaignOperator
+    KlaviyoUpdateFlowStatusOperator
+    KlaviyoUpdateImageOperator
+    KlaviyoUpdateListOperator
+    KlaviyoUpdateProfileOperator
+    KlaviyoUpdateSegmentOperator
+    KlaviyoUpdateTemplateOperator
+    KlaviyoUpdateWebhookOperator
+    KlaviyoUploadImageOperator
+    KlaviyoUpsertProfileOperator
+    ObjectStorageToKlaviyoConsentOperator
+    ObjectStorageToKlaviyoEventsOperator
+    ObjectStorageToKlaviyoProfilesOperator
+    ShopifyBulkQueryOperator
+    ShopifyToKlaviyoConsentOperator
+    ShopifyToKlaviyoEventsOperator
+    ShopifyToKlaviyoProfilesOperator
+    SqlToKlaviyoConsentOperator
+    SqlToKlaviyoEventsOperator
+    SqlToKlaviyoListOperator
+    SqlToKlaviyoProfilesOperator
 """

@@ -150,7 +150,7 @@ class Database:
         return name
 
     def schema(self) -> str:
-        """Make a schema that goes with the test, of PostgreSQL's."""
+        """Make a schema that goes with the test."""
         name = f"klaviyo_test_{uuid4().hex[:10]}"
         self.schemas.append(name)
         self.run(f"CREATE SCHEMA {name}")
@@ -218,4 +218,4 @@ def opened(driver: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         for table in database.tables:
             database.run(*patience, f"DROP TABLE IF EXISTS {table}")
         for schema in database.schemas:
-            database.run(*patience, f"DROP SCHEMA {schema} CASCADE")
+            database.run(*patience, f"DROP SCHEMA {schema}{' CASCADE' if database.name == 'postgres' else ''}")
