@@ -10,7 +10,7 @@ from airflow_provider_klaviyo.loading.kinds import Kind
 from airflow_provider_klaviyo.loading.plan import Plan
 from airflow_provider_klaviyo.loading.prepare import Item, room_for_items
 from airflow_provider_klaviyo.loading.progress import Progress
-from airflow_provider_klaviyo.loading.rows import Outcome
+from airflow_provider_klaviyo.loading.rows import Fate, Outcome
 from airflow_provider_klaviyo.loading.stage import Manifest, Stage
 
 OUTCOMES_A_FILE = 10_000
@@ -74,6 +74,8 @@ class Packer:
     def _end(self, outcome: Outcome) -> None:
         self.manifest.read += 1
         self.manifest.count(outcome)
+        if outcome.fate is Fate.UNCHANGED:
+            return  # of a nightly load these are nearly all: they are counted, and not listed
         self._outcomes.append(outcome)
         if len(self._outcomes) == OUTCOMES_A_FILE:
             self._put_outcomes()

@@ -53,17 +53,17 @@ class Ledger:
         Read what earlier loads have sent.
 
         :param into: Where the ids go, each with a :class:`Sent`; accepted wins over doubt.
-        :param load_id: This load, whose own files are left out.
+        :param load_id: This load, whose own files are left out; ``""`` only looks, and clears nothing away.
         :param now: The time from which the window counts.
         """
         oldest = f"{(now or datetime.now(UTC)) - self._window:%Y%m%d}"
         for path in self._files(*Sent):
-            if path.name[:8] < oldest and load_id not in path.name:
+            if load_id and path.name[:8] < oldest and load_id not in path.name:
                 path.unlink()
         # A load that ends meanwhile writes what was accepted before it takes its doubt away: so doubt is read first.
         for how in (Sent.DOUBT, Sent.ACCEPTED):
             for path in self._files(how):
-                if load_id not in path.name:
+                if path.name[:8] >= oldest and not (load_id and load_id in path.name):
                     into.update(_identities(path), how)
 
     def begin(self, load_id: str, identities: Iterable[bytes]) -> None:

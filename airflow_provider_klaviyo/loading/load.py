@@ -61,6 +61,7 @@ class Load:
 
     plan: Plan
     journal: Journal
+    _known: tuple[str, Manifest] | None = None
 
     @property
     def staged(self) -> bool:
@@ -88,7 +89,7 @@ class Load:
         load_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}"
         self.journal.write(Phase.STAGING, load_id=load_id)
         check = Check(self.plan.on_invalid, self.plan.default_region)
-        manifest = Manifest(staged_at=check.now.isoformat(), account=account_of(self.plan, session))
+        manifest = Manifest(staged_at=check.now.isoformat(), account=account_of(self.plan, session), bound=self.plan.bound)
         stage, kind = self._stage, kind_of(self.plan, check.now)
         stage.create()
         self._check_places()
@@ -99,6 +100,10 @@ class Load:
             only = rejects.keys_in(self.plan.retry_rejects, stack) if self.plan.retry_rejects else None
             preparation = Preparation(self.plan, kind, check, history=history, seen=met, only=only)
             Packer(self.plan, kind, stage, manifest).pack(preparation.items(rows))
+        if only and not manifest.read and preparation.left_out:
+            raise KlaviyoConfigError(
+                f"None of the rows that {self.plan.retry_rejects} names is in the source: key_field has to name the column it named then."
+            )
         manifest.dropped, manifest.left_out = check.dropped, preparation.left_out
         if self.plan.max_change is not None and (guard := kind.guard(session)):
             guard.change_check(self._changes(guard, kind, manifest))
@@ -129,14 +134,10 @@ class Load:
         :raises KlaviyoError: Klaviyo refuses the load as a whole, and the next try stages it anew; or Klaviyo cannot be
             reached, and the next try goes on.
         """
-        manifest = self._stage.manifest()
+        manifest = self._manifest
         if not any(batch.state in UNSENT for batch in family(self.journal, manifest.batches)):
             return
-        if manifest.account and manifest.account != (now := account_of(self.plan, session)):
-            raise KlaviyoConfigError(
-                f"This load was begun with the account {manifest.account}, and its connection leads to {now} now. Give the connection its"
-                " former account back, or clear the task's state store to begin anew."
-            )
+        self._check_same(manifest, session)
         history = History(self.plan, manifest.account)
         history.begin(self.journal.load_id, manifest.batches, self._stage)
         submission = Submission(
@@ -156,14 +157,27 @@ class Load:
                 self._abandon(manifest, history)
             raise
 
+    def _check_same(self, manifest: Manifest, session: Session) -> None:
+        """Go on only with what was laid ready: the same list, the same rules, the same account."""
+        if manifest.bound != self.plan.bound:
+            raise KlaviyoConfigError(
+                "This load was begun with another list, other rules of consent or another state_path, and its batches lie ready for those. Put"
+                " them back and clear the task, and it goes on; or delete the task's entries in its state store, and it begins anew."
+            )
+        if manifest.account and manifest.account != (now := account_of(self.plan, session)):
+            raise KlaviyoConfigError(
+                f"This load was begun with the account {manifest.account}, and its connection leads to {now} now. Give the connection its"
+                " former account back and clear the task, and it goes on; or delete the task's entries in its state store, and it begins anew."
+            )
+
     def pending(self) -> dict[str, Batch]:
         """Return the batches whose jobs have not been read to the end, by job."""
-        batches = family(self.journal, self._stage.manifest().batches)
+        batches = family(self.journal, self._manifest.batches)
         return {batch.job: batch for batch in batches if batch.state is State.ACCEPTED}
 
     def unsent(self) -> bool:
         """Whether rows are to be sent again, because a job has shown how they can be loaded after all."""
-        return any(batch.state is State.NEW for batch in family(self.journal, self._stage.manifest().batches))
+        return any(batch.state is State.NEW for batch in family(self.journal, self._manifest.batches))
 
     def looks(self, session: Session) -> Iterator[dict[str, Job | None]]:
         """
@@ -171,7 +185,7 @@ class Load:
 
         :param session: Open session.
         """
-        kind = self._kind(self._stage.manifest())
+        kind = self._kind(self._manifest)
         waiting = self.pending()
         by_kind = {
             lane.job: [job for job, batch in waiting.items() if kind.lane_of(batch.name) is lane]
@@ -184,7 +198,7 @@ class Load:
 
     def job_kind(self, batch: Batch) -> str:
         """Return what kind of job a batch has become."""
-        return str(self._kind(self._stage.manifest()).lane_of(batch.name).job)
+        return str(self._kind(self._manifest).lane_of(batch.name).job)
 
     def settle(self, session: Session, jobs: dict[str, Job | None]) -> None:
         """
@@ -192,7 +206,7 @@ class Load:
 
         :param jobs: Jobs that are done; ``None`` for one that Klaviyo knows no more.
         """
-        kind = self._kind(self._stage.manifest())
+        kind = self._kind(self._manifest)
         settlement = Settlement(session, kind, self._stage, self.journal, self.plan.identity_conflict)
         for job_id, batch in self.pending().items():
             if job_id in jobs:
@@ -207,7 +221,7 @@ class Load:
         :param session: Open session.
         """
         if self.plan.verify:
-            manifest = self._stage.manifest()
+            manifest = self._manifest
             batches = [each for each in family(self.journal, manifest.batches) if each.state is State.SETTLED and not each.verified]
             confirm(session, self._kind(manifest), self._stage, self.journal, batches, patience=self.plan.settle_seconds)
 
@@ -226,13 +240,16 @@ class Load:
 
         :return: The report, which may be one of failure: :meth:`LoadReport.check` says so.
         """
-        manifest, stage = self._stage.manifest(), self._stage
+        manifest, stage = self._manifest, self._stage
         kind = self._kind(manifest)
         batches = list(family(self.journal, manifest.batches))
         counted = [batch for batch in batches if kind.lane_of(batch.name).counted]
         names = [f"staging-{at + 1:06d}" for at in range(manifest.outcome_files)] + [batch.name for batch in batches]
         reasons, path = rejects.write(self._rejects_path, (line for name in names for line in stage.outcomes(name)))
-        removed = sum(batch.counts.get(Fate.LOADED, 0) for batch in batches if batch not in counted)
+        reasons |= {reason: reasons.get(reason, 0) + count for reason, count in manifest.reasons.items() if reason.startswith(Fate.UNCHANGED)}
+        beside = [batch for batch in batches if not kind.lane_of(batch.name).counted]
+        removed = sum(batch.counts.get(Fate.LOADED, 0) for batch in beside)
+        not_removed = sum(count for batch in beside for fate, count in batch.counts.items() if fate is not Fate.LOADED)
         dropped = dict(manifest.dropped)
         if without_phone := sum(batch.rows for batch in batches if batch.name.endswith(WITHOUT_PHONE)):
             dropped["phone_number: identity_conflict"] = without_phone
@@ -242,6 +259,7 @@ class Load:
             read=manifest.read,
             **{fate.value: manifest.ended(fate) + sum(batch.counts.get(fate, 0) for batch in counted) for fate in Fate},  # type: ignore[arg-type]
             removed=removed,
+            not_removed=not_removed,
             left_out=manifest.left_out,
             verified=self.plan.verify,
             reasons=reasons,
@@ -254,7 +272,7 @@ class Load:
         )
         History(self.plan, manifest.account).finish(self.journal.load_id, batches, stage)
         self.journal.write(Phase.DONE, report=report.as_json())
-        log.info("%s", report)
+        (log.warning if report.dropped else log.info)("%s", report)
         stage.remove()
         return report
 
@@ -270,6 +288,13 @@ class Load:
 
     def _kind(self, manifest: Manifest) -> Kind:
         return kind_of(self.plan, datetime.fromisoformat(manifest.staged_at))
+
+    @property
+    def _manifest(self) -> Manifest:
+        """What staging found; it does not change any more, and is read once."""
+        if self._known is None or self._known[0] != self.journal.load_id:
+            self._known = self.journal.load_id, self._stage.manifest()
+        return self._known[1]
 
     @property
     def _stage(self) -> Stage:
@@ -315,13 +340,16 @@ def account_of(plan: Plan, session: Session) -> str:
     :param session: Open session.
     :raises KlaviyoConfigError: The key may not read it.
     """
-    if plan.state_path is None or plan.kind not in {"events", "profiles"}:
+    remembers = plan.state_path is not None and plan.kind in {"events", "profiles"}
+    if not remembers and plan.kind not in {"consent", "members"}:
         return ""
     try:
         return next((str(each["id"]) for each in session.walk(accounts.list_())), "")
     except KlaviyoApiError as error:
         if error.status != HTTPStatus.FORBIDDEN:
             raise
+        if not remembers:
+            return ""  # without the scope accounts:read a load goes on with whatever account its connection leads to
         raise KlaviyoConfigError(
             f"{error} Without it, what was sent to which account cannot be told apart, and an event might count twice."
         ) from None

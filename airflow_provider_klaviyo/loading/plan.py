@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from hashlib import blake2b
 from typing import Any, Literal, Protocol, Self, get_args
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
@@ -163,8 +164,13 @@ class Plan:
         yield bool(self.kind == "members" and not self.list_id), "members needs list_id: the list to make."
         yield self.allowed_rejects < 0, "allowed_rejects is a count, or a share below 1; it cannot be negative."
         yield self.max_change is not None and self.max_change < 0, "max_change is a count, or a share below 1; it cannot be negative."
+        yield bool(self.audit and self.kind != "consent"), "audit goes with consent: nothing else is written down there."
         yield (
-            bool(self.retry_rejects and not self.key_field and self.mapping),
+            bool(self.retry_rejects and self.kind == "members"),
+            "A list cannot be made equal to the rejected rows alone: everybody else would be taken out. Load all rows, without retry_rejects.",
+        )
+        yield (
+            bool(self.retry_rejects and not self.key_field and (self.mapping or self.columns)),
             "retry_rejects finds rows by their key: name the column that holds it with key_field. A row's position may be another one today.",
         )
         yield (
@@ -174,6 +180,13 @@ class Plan:
         items = self.max_batch_items
         yield self.in_flight < 1 or (items is not None and items < 1), "in_flight and max_batch_items are whole numbers from 1 on."
         yield self.chunk_waiting_time < 0, "chunk_waiting_time is a number of seconds."
+
+    @property
+    def bound(self) -> str:
+        """What a load that has begun cannot change, in a digest: its batches were laid ready for it."""
+        rules = [*asdict(self.consent).values()] if self.kind == "consent" else []
+        said = [self.kind, self.list_id, self.unique_id_scope, str(self.state_path or ""), self.state_name, *rules]
+        return blake2b(repr(said).encode(), digest_size=8).hexdigest()
 
     def allows(self, rejected: int, read: int) -> bool:
         """Whether a load of ``read`` rows may have that many rejected ones."""

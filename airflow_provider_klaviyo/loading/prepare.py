@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from airflow_provider_klaviyo.api.bodies import EVENT_FIELDS
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.api.subscriptions import LeftChannel
+from airflow_provider_klaviyo.api.values import is_null
 from airflow_provider_klaviyo.loading import said
 from airflow_provider_klaviyo.loading.checks import PROFILE_FIELDS, Check, Invalid
 from airflow_provider_klaviyo.loading.history import History
@@ -123,7 +125,7 @@ class Preparation:
 
     def _is_left_out(self, key: str) -> bool:
         """Whether a row is none of those to be loaded; then nothing is known of it."""
-        if self.only is None or self.only.get(digest(key)) is not None:
+        if self.only is None or any(self.only.get(digest(each)) is not None for each in names_of(key)):
             return False
         self.left_out += 1
         return True
@@ -162,7 +164,8 @@ class Preparation:
         if columns not in self._by_columns:
             if len(self._by_columns) == SHAPES:
                 self._by_columns.clear()  # lines of JSON may all be different
-            left = [name for name in columns if name != self.plan.key_field or name in KNOWN]
+            # A table's own id is no id of Klaviyo's: it names the row, and is not sent.
+            left = [name for name in columns if name != self.plan.key_field or (name in KNOWN and name != "id")]
             self._by_columns[columns] = mapper(as_columns(left), leave_out=self._leave_out)
         return self._by_columns[columns](source)
 
@@ -173,7 +176,14 @@ class Preparation:
         if field not in source:
             message = f"The source has no column {field!r}, which key_field names; it has {', '.join(map(str, source))}."
             raise KlaviyoConfigError(message)
-        return str(source[field])
+        value = source[field]
+        return f"row {position + 1}" if is_null(value) else str(value)
+
+
+def names_of(key: str) -> tuple[str, ...]:
+    """Return the names by which a row may stand in a rejects file: a word about one channel by that of its row, too."""
+    row, _, channel = key.rpartition("/")
+    return (key, row) if row and channel in get_args(LeftChannel) else (key,)
 
 
 def room_for_items(plan: Plan, lane: Lane) -> int:

@@ -54,6 +54,8 @@ def preview(rows: Source, plan: Plan, session: Session) -> LoadReport:
                 manifest.read += 1
                 if len(payloads) < PREVIEWED:
                     payloads.append(json.loads(result.written))
+    if dropped := check.dropped:
+        log.warning("Left out of what would be sent: %s", dropped)
     report = LoadReport(
         kind=plan.kind,
         read=manifest.read,

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import chain
 from uuid import uuid4
@@ -16,31 +17,39 @@ from airflow_provider_klaviyo.loading.plan import Folder
 from airflow_provider_klaviyo.loading.rows import Fate, Json
 from airflow_provider_klaviyo.loading.seen import Seen, seen
 
+log = logging.getLogger(__name__)
+
 AGAIN = frozenset({Fate.REJECTED, Fate.UNKNOWN})
 """Fates of rows that are loaded again."""
 
 
 def write(path: Folder, lines: Iterable[Json]) -> tuple[dict[str, int], str]:
     """
-    Write every row that was not loaded, with its reason, as a line of JSON.
+    Write every row that was not loaded, with its reason, as a line of JSON. Rows that there was nothing to send for are only counted.
 
     :param path: The file; an earlier run's is replaced, or deleted where nothing was rejected.
     :param lines: The rows.
     :return: How many there are by ``fate: code``, and the file, or ``""`` where there is none.
     """
     reasons: dict[str, int] = {}
-    lines = iter(lines)
-    first = next(lines, None)
+
+    def listed() -> Iterator[Json]:
+        for line in lines:
+            reason = f"{line['fate']}: {line['code']}"
+            reasons[reason] = reasons.get(reason, 0) + 1
+            if line["fate"] != Fate.UNCHANGED:
+                yield line
+
+    rows = listed()
+    first = next(rows, None)
     if first is None:
         if path.exists():
             path.unlink()  # it would be taken for this run's
         return reasons, ""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        for line in chain((first,), lines):
+        for line in chain((first,), rows):
             told = {name: value for name, value in line.items() if name != "at"}
-            reason = f"{told['fate']}: {told['code']}"
-            reasons[reason] = reasons.get(reason, 0) + 1
             file.write(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
     return reasons, str(path)
 
@@ -71,10 +80,19 @@ def keys_in(path: Folder, stack: ExitStack) -> Seen:
 
     :param path: Its rejects file.
     :param stack: Closes it.
-    :raises KlaviyoConfigError: It is not there, or no rejects file.
+    :raises KlaviyoConfigError: It is not there, no rejects file, or names no row that could be loaded again.
     """
-    keys = stack.enter_context(seen())
-    keys.update((digest(line["key"]) for line in lines_in(path) if line["fate"] in AGAIN and line["key"]), 0)
+    from airflow_provider_klaviyo.loading.prepare import names_of
+
+    keys, named, nameless = stack.enter_context(seen()), 0, 0
+    for line in lines_in(path):
+        if line["fate"] in AGAIN:
+            named, nameless = named + bool(line["key"]), nameless + (not line["key"])
+            keys.update(map(digest, names_of(line["key"])), 0)
+    if nameless:
+        log.warning("%s rows of %s have no name, because Klaviyo did not say which they were: they are not loaded again.", nameless, path)
+    if not named:
+        raise KlaviyoConfigError(f"{path} names no row as rejected or unknown: there is nothing to load again.")
     return keys
 
 

@@ -27,6 +27,7 @@ class LoadReport:
     :param skipped: Rows that the source says are not to be sent, such as test orders.
     :param unknown: Rows whose fate nobody knows. Above zero, the task fails.
     :param removed: People who were taken out of the list, because no row named them. They are no rows.
+    :param not_removed: People who were to be taken out, and of whom Klaviyo does not say that they were. Above zero, the task fails.
     :param left_out: Rows that ``retry_rejects`` did not name; they do not count as read.
     :param verified: Whether Klaviyo was asked for each row afterwards.
     :param reasons: Rows not loaded, by ``fate: code``.
@@ -51,6 +52,7 @@ class LoadReport:
     skipped: int = 0
     unknown: int = 0
     removed: int = 0
+    not_removed: int = 0
     left_out: int = 0
     verified: bool = False
     reasons: dict[str, int] = field(default_factory=dict)
@@ -84,6 +86,9 @@ class LoadReport:
                 f"{self}: nobody knows whether {self.unknown:,} rows were loaded.{where} Look them up in Klaviyo before loading them again."
             )
             raise KlaviyoLoadFailed(message)
+        if self.not_removed:
+            message = f"{self}: {self.not_removed:,} people who no row names may still be in the list.{where} Run the task again."
+            raise KlaviyoLoadFailed(message)
         if not plan.allows(self.rejected, self.read):
             message = f"{self}: {self.rejected:,} rows were rejected and allowed_rejects is {plan.allowed_rejects:g}; all others are loaded.{where}"
             raise KlaviyoLoadFailed(message)
@@ -101,4 +106,5 @@ class LoadReport:
     def __str__(self) -> str:
         counts = ", ".join(f"{getattr(self, fate):,} {fate}" for fate in Fate if getattr(self, fate))
         beside = f"; {self.removed:,} removed from the list" if self.removed else ""
-        return f"{self.kind}: {self.read:,} read, {counts or 'none sent'}{beside}"
+        lost = ", ".join(f"{field} of {count:,}" for field, count in sorted(self.dropped.items()))
+        return f"{self.kind}: {self.read:,} read, {counts or 'none sent'}{beside}" + (f"; left out: {lost} rows" if lost else "")

@@ -25,8 +25,9 @@ class StageLost(KlaviyoInDoubt):
     def __init__(self, folder: Folder) -> None:
         super().__init__(
             f"The stage of this load is gone from {folder}: whether all of it was sent is not known any more. Clear this task to load"
-            " anew, which does no harm: profiles are written again, and Klaviyo keeps the first of an event. Staging_path must be a"
-            " folder that every worker reaches and nobody empties while a load is under way."
+            " anew. Profiles and members are then written again, which changes nothing; of events Klaviyo keeps the first; of consent, look in"
+            " Klaviyo first whether it has what was sent, because a subscription that is asked for twice may be mailed twice. staging_path must"
+            " be a folder that every worker reaches and nobody empties while a load is under way."
         )
 
 
@@ -42,7 +43,8 @@ class Manifest:
     :param outcome_files: How many files hold the rows that ended while staging.
     :param left_out: Rows that were read and are none of those to be loaded.
     :param removed: People who are to be taken out of the list.
-    :param account: Klaviyo's id of the account the rows are for.
+    :param account: Klaviyo's id of the account the rows are for, where that is known.
+    :param bound: What the load cannot change any more, in a digest.
     :param staged_at: When, as ISO 8601: the age of events counts from it.
     """
 
@@ -54,6 +56,7 @@ class Manifest:
     left_out: int = 0
     removed: int = 0
     account: str = ""
+    bound: str = ""
     staged_at: str = ""
 
     def count(self, outcome: Outcome) -> None:

@@ -3,7 +3,7 @@
 WITH known AS (
     SELECT
         o.*,
-        customer.phone,
+        customer.phone AS called,
         nullif(lower(trim(coalesce(customer.email, o.email))), '') AS address
     FROM "order" AS o
     LEFT JOIN customer ON customer.id = o.customer_id
@@ -20,8 +20,8 @@ SELECT
     (order_line.price * order_line.quantity)::numeric(20, 2) AS value,
     known.currency AS value_currency,
     known.id || ':' || order_line.id AS unique_id,
-    CASE WHEN address LIKE '%_@_%._%' OR phone IS NULL THEN address END AS "profile.email",
-    CASE WHEN address LIKE '%_@_%._%' THEN NULL ELSE phone END AS "profile.phone_number",
+    CASE WHEN address LIKE '%_@_%._%' OR called IS NULL THEN address END AS "profile.email",
+    CASE WHEN address LIKE '%_@_%._%' THEN NULL ELSE called END AS "profile.phone_number",
     known.id::text AS "properties.OrderId",
     known.name AS "properties.OrderName",
     order_line.product_id::text AS "properties.ProductID",
@@ -35,4 +35,4 @@ SELECT
     nullif(order_line.vendor, '') AS "properties.ProductBrand"
 FROM order_line
 JOIN known ON known.id = order_line.order_id
-WHERE address IS NOT NULL OR phone <> ''
+WHERE address IS NOT NULL OR called <> ''

@@ -3,7 +3,7 @@
 WITH known AS (
     SELECT
         o.*,
-        customer.phone,
+        customer.phone AS called,
         nullif(lower(trim(coalesce(customer.email, o.email))), '') AS address
     FROM "order" AS o
     LEFT JOIN customer ON customer.id = o.customer_id
@@ -19,11 +19,11 @@ changed AS (
     SELECT
         known.*,
         -- One identifier: an address and a number may belong to two people.
-        CASE WHEN address LIKE '%_@_%._%' OR phone IS NULL THEN address END AS who,
-        CASE WHEN address LIKE '%_@_%._%' THEN NULL ELSE phone END AS number_called
+        CASE WHEN address LIKE '%_@_%._%' OR called IS NULL THEN address END AS who,
+        CASE WHEN address LIKE '%_@_%._%' THEN NULL ELSE called END AS number_called
     FROM known
     -- What nobody known has bought, at a till for instance, stays in the shop.
-    WHERE address IS NOT NULL OR phone <> ''
+    WHERE address IS NOT NULL OR called <> ''
 ),
 lines AS (
     SELECT

@@ -43,10 +43,6 @@ CLEARINGS = 5
 LAX = 0.999
 
 
-class Stuck(AssertionError):
-    """A load that does not come to its end, whoever clears it."""
-
-
 @dataclass
 class World:
     """
@@ -203,35 +199,37 @@ class World:
     def run(self) -> None:
         """Run the task to its end, which is a report."""
         kills = list(self.scenario.kills)
-        tries = 0
-        for _ in range(TRIES + CLEARINGS + len(kills)):
-            tries += 1
-            if tries > TRIES:
+        for tried in range(TRIES + CLEARINGS + len(kills)):
+            if tried >= TRIES:
                 self.mend()
-            try:
-                self.report = self.attempt(kills.pop(0) if kills else None)
-            except Killed:
-                self.ends.append("killed")
-            except KlaviyoLoadFailed as error:
-                self.ends.append(type(error).__name__)
-                self.report, self.failed = LoadReport.of(self.store["load"]["report"]), True
-            except StageLost:
-                self.ends.append("stage lost")
-                self.store.clear()  # the operator's word to a person: clear the task to begin anew
-            except KlaviyoError as error:
-                self.ends.append(f"{type(error).__name__}: {error}"[:200])
-                if error.permanent:
-                    self.mend()
-            except (Superseded, OSError) as error:
-                self.ends.append(type(error).__name__)
-                assert any(each.how == "overtaken" for each in self.scenario.kills), error
-            else:
-                self.ends.append("done")
+            self.ends.append(self._tried(kills.pop(0) if kills else None))
             if self.report is not None:
                 return
             if self.scenario.lost and "stage lost" not in self.ends:
                 shutil.rmtree(self.folder / "stage", ignore_errors=True)
-        raise Stuck(self.ends)
+        raise AssertionError(f"a load that does not come to its end, whoever clears it: {self.ends}")
+
+    def _tried(self, kill: Kill | None) -> str:
+        """Make one try, and say in a few words how it ended."""
+        try:
+            self.report = self.attempt(kill)
+        except Killed:
+            return "killed"
+        except KlaviyoLoadFailed as error:
+            self.report, self.failed = LoadReport.of(self.store["load"]["report"]), True
+            return type(error).__name__
+        except StageLost:
+            self.store.clear()  # the operator's word to a person: clear the task to begin anew
+            return "stage lost"
+        except KlaviyoError as error:
+            if error.permanent:
+                self.mend()
+            return f"{type(error).__name__}: {error}"[:200]
+        except (Superseded, OSError) as error:
+            if all(each.how != "overtaken" for each in self.scenario.kills):
+                raise
+            return type(error).__name__
+        return "done"
 
     def again(self) -> LoadReport:
         """Let somebody clear the task after its end: it runs anew."""

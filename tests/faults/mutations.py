@@ -128,6 +128,11 @@ MUTATIONS: Mapping[str, Mutation] = {
         "for at, key in enumerate(keys) if not done[at]\n",
         "for at, key in enumerate(keys) if done[at] is None\n",
     ),
+    "send a yes again that is in doubt": Mutation(
+        "consents.py",
+        '            lane("historical", SUBSCRIBE, most, repeatable=False),\n            lane("subscribe", SUBSCRIBE, most, repeatable=False),\n',
+        '            lane("historical", SUBSCRIBE, most, repeatable=True),\n            lane("subscribe", SUBSCRIBE, most, repeatable=True),\n',
+    ),
     # what later loads know
     "forget what earlier loads have sent": Mutation(
         "history.py",

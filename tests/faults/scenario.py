@@ -102,5 +102,7 @@ class Scenario:
     @property
     def undecidable(self) -> bool:
         """Whether something happens to Klaviyo's jobs after which nobody can know what became of their rows."""
-        gone = any(each.step == "job" and each.what == "404" for each in self.troubles)
-        return gone or any(each.status != "complete" or (each.fail and self.plain) for each in self.jobs)
+        hidden = any(
+            (each.step, each.what) in {("job", "404"), ("find", "200 and nothing"), ("inside", "200 and nothing")} for each in self.troubles
+        )
+        return hidden or any(each.status != "complete" or (each.fail and self.plain) for each in self.jobs)

@@ -82,7 +82,12 @@ def _given(sandbox: SandboxServer, folder: Path, rows: list[Row], **fields: Any)
 
 
 PROFILES = Subject(
-    steps={**IMPORT, "account": ("GET", "/api/accounts$"), "find": ("GET", "/api/profiles$"), "inside": ("GET", "/api/lists/[^/]+/profiles$")},
+    steps={
+        **IMPORT,
+        "account": ("GET", "/api/accounts$"),
+        "find": ("GET", "/api/profiles$"),
+        "inside": ("GET", "/api/lists/[^/]+/profiles$"),
+    },
     rows=rows,
     prepare=prepare,
     refuse=unwelcome,

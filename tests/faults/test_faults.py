@@ -28,8 +28,12 @@ KNOWN: tuple[Scenario, ...] = (
     # who was asked to confirm a subscription is not asked again because another request was refused
     Scenario(kind="consent", rows=10, batch=3, listed=True, troubles=(Trouble("no", "409"),)),
     Scenario(kind="consent", rows=10, batch=3, listed=True, troubles=(Trouble("inside", "404"),)),
+    # who could not be taken out of the list fails the task
+    Scenario(kind="members", rows=12, troubles=(Trouble("remove", "400 about nothing", times=9),)),
 )
 """Scenarios that failed once."""
+NOT_SHOWN = Scenario(kind="events", rows=8, batch=4, verify=True, troubles=(Trouble("find", "200 and nothing", times=9_999),))
+"""Events that Klaviyo takes and never shows: reading them back takes two tries, and each of them finds the same."""
 WORLDS = {
     "profiles": Scenario(kind="profiles", rows=32, batch=5, listed=True, unwelcome=(8,), conflicts=(3, 17), verify=True),
     "events": Scenario(kind="events", rows=32, batch=5, unwelcome=(8,), foreign=5, known=2, reading="refuse", verify=True),
@@ -37,7 +41,17 @@ WORLDS = {
     "consent": Scenario(kind="consent", rows=20, batch=3, listed=True, unwelcome=(10,)),
 }
 """A load of each kind that takes every step it can: refused batches, jobs with errors, rows sent before."""
-READS = ("could not connect", "half an answer", "429 for a day", "503 with a page", "400 with a page", "401", "403 with a page", "404", "410")
+READS = (
+    "could not connect",
+    "half an answer",
+    "429 for a day",
+    "503 with a page",
+    "400 with a page",
+    "401",
+    "403 with a page",
+    "404",
+    "410",
+)
 """What befalls a request that only reads; more would be the same."""
 STEPS = [
     (kind, step, what)
@@ -52,6 +66,13 @@ DEATHS: tuple[Death, ...] = ("after", "torn", "overtaken")
 @pytest.mark.parametrize("scenario", KNOWN, ids=str)
 def test_what_failed_once(bench: Bench, scenario: Scenario) -> None:
     bench.check(scenario)
+
+
+@pytest.mark.parametrize("how", ["after", "torn"])
+def test_a_worker_that_dies_while_it_writes_down_what_klaviyo_does_not_show(bench: Bench, how: Death) -> None:
+    world = bench.check(replace(NOT_SHOWN, kills=(Kill(1, how, "write .*bulk-.*outcomes"),)))
+    assert world.report is not None
+    assert world.report.unknown == NOT_SHOWN.rows
 
 
 @pytest.mark.parametrize(("kind", "step", "what"), STEPS)

@@ -56,6 +56,7 @@ TROUBLES: Mapping[str, Nature] = {
     "503 with a time": Nature({"status": 503, "headers": {"retry-after": "30"}}),
     "504, done": Nature({"status": 504, "body": "", "acted": True}),
     "202 with a page": Nature({"status": 202, "body": CLOUDFLARE, "acted": True}),
+    "200 and nothing": Nature({"status": 200, "body": {"data": [], "links": {"self": "", "next": None}}}),
     "400 about nothing": Nature({"status": 400, "body": _errors(400, "invalid")}, lies=True),
     "400 about the whole": Nature({"status": 400, "body": _errors(400, "invalid", "/data/attributes")}, lies=True),
     "400 about the key": Nature({"status": 400, "body": _errors(400, "authentication_failed", "/data/")}),

@@ -246,7 +246,9 @@ class Wire(httpx.BaseTransport):
     :param note: Takes down what was sent.
     """
 
-    def __init__(self, life: Life, lose: Callable[[str, str], str], note: Callable[[httpx.Request, httpx.Response | None, bool], None]) -> None:
+    def __init__(
+        self, life: Life, lose: Callable[[str, str], str], note: Callable[[httpx.Request, httpx.Response | None, bool], None]
+    ) -> None:
         self._life, self._lose, self._note = life, lose, note
         self._network = httpx.HTTPTransport(limits=httpx.Limits(max_connections=100, max_keepalive_connections=32))
 

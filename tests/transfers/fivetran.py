@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_klaviyo.sandbox.shopify.store import Store
-from airflow_provider_klaviyo.shopify.mapping.rows import number_of, within
+from airflow_provider_klaviyo.shopify.mapping.rows import is_erased, number_of, within
 from tests.transfers.warehouse import Warehouse
 
 SYNCED = "_fivetran_synced TIMESTAMPTZ, _fivetran_deleted BOOLEAN"
@@ -64,7 +64,7 @@ def _customers(store: Store) -> Iterator[Row]:
             node["verifiedEmail"],
             node["createdAt"],
             node["updatedAt"],
-            (within(node, "defaultEmailAddress", "marketingState") or "").lower() or None,
+            "redacted" if is_erased(node) else "subscribed",
         )
 
 
