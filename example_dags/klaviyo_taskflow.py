@@ -6,12 +6,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, get_current_context, task
 
 from airflow_provider_klaviyo.api import lists
 from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
 from airflow_provider_klaviyo.loading import FieldMapping, Plan, load
 from airflow_provider_klaviyo.transfers.base import folder
+from airflow_provider_klaviyo.transfers.taskflow import load_store
 
 with DAG(dag_id="klaviyo_taskflow", schedule=None, start_date=datetime(2026, 11, 1, tzinfo=UTC), catchup=False, tags=["klaviyo"]) as dag:
     # [START howto_taskflow_load]
@@ -32,8 +33,9 @@ with DAG(dag_id="klaviyo_taskflow", schedule=None, start_date=datetime(2026, 11,
                 FieldMapping("plan", "properties.plan"),
             ],
         )
-        with KlaviyoHook().session() as klaviyo:
-            return load(klaviyo, customers, plan).as_json()
+        # With the store a next try of the task goes on where this one stopped.
+        with KlaviyoHook().session() as klaviyo, load_store(get_current_context()) as store:
+            return load(klaviyo, customers, plan, store=store).as_json()
 
     # [END howto_taskflow_load]
 

@@ -29,6 +29,8 @@ _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[^\W\d_][\w-]{{0,61}}[^\W_]")
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 CURRENCY = re.compile(r"[A-Z]{3}")
+PROFILE_ID = re.compile(r"(?=[0-9]*[A-Za-z])[0-9A-Za-z]{1,26}")
+"""Ids of profiles are ULIDs, of 26 characters, and old ones have six. What has no letter, or other signs, is an id of somebody else's."""
 
 
 class Unfit(ValueError):  # noqa: N818 - the name says what is wrong with the value

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from airflow_provider_klaviyo.api.bodies import EVENT_FIELDS, LOCATION_FIELDS, EventProfile, ImportedProfile
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
-from airflow_provider_klaviyo.api.values import Unfit, fit, fit_key, is_null
+from airflow_provider_klaviyo.api.values import PROFILE_ID, Unfit, fit, fit_key, is_null
 from airflow_provider_klaviyo.loading.fields import EVENT_READERS, LOCATION_READERS, email, locale, text, written
+from airflow_provider_klaviyo.loading.names import in_other_case
 from airflow_provider_klaviyo.loading.phones import e164, known_region
 from airflow_provider_klaviyo.loading.rows import Json
 
@@ -129,6 +130,8 @@ class Check:
                     kept[name] = reader(value)
                 except Unfit as unfit:
                     self._bad(f"{prefix}{name}", unfit)
+        if "id" in kept:
+            kept["id"] = _profile_id(kept["id"], f"{prefix}id")
         if kept.keys().isdisjoint(IDENTIFIERS):
             why = f"its {' and '.join(self._lost)} cannot be used" if self._lost else "it has no email, phone_number, external_id or id"
             raise Invalid(prefix.rstrip("."), "no_identifier", f"nobody can be found by this row: {why}")
@@ -227,6 +230,14 @@ def _metric(value: Any) -> str:
     return metric
 
 
+def _profile_id(value: str, field: str) -> str:
+    """Return Klaviyo's id of a profile. Another's is never left out: its row would be about whom the rest of it names, if anybody."""
+    if not PROFILE_ID.fullmatch(found := value.strip()):
+        reason = "id is Klaviyo's own id of a profile, such as 01GDDKASAP8TKDDA2GRZDSVP4H: your own go to external_id"
+        raise Invalid(field, "bad_id", reason)
+    return found
+
+
 def _unique_id(value: Any) -> str:
     """Return an event's id. A bad one is never left out: with another in its place, the event would count twice."""
     try:
@@ -244,8 +255,8 @@ def _known(row: Any, names: frozenset[str], what: str, elsewhere: str) -> None:
     if names.issuperset(row):
         return
     if unknown := [str(name) for name in row if name not in names]:
-        message = (
-            f"{', '.join(map(repr, unknown))}: no field of {what} has that name. Fields of your own go under {elsewhere}"
-            f" ({elsewhere}.{unknown[0]}); a mapping can put them there."
-        )
-        raise KlaviyoConfigError(message)
+        if same := next(filter(None, (in_other_case(name, names) for name in unknown)), None):
+            hint = f"There is {same}, in these letters: a database writes names that are not quoted in capitals. Quote them, or map them."
+        else:
+            hint = f"Fields of your own go under {elsewhere} ({elsewhere}.{unknown[0]}); a mapping can put them there."
+        raise KlaviyoConfigError(f"{', '.join(map(repr, unknown))}: no field of {what} has that name. {hint}")

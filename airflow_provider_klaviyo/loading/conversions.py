@@ -17,6 +17,7 @@ UNCONVERTIBLE = (ValueError, TypeError, ArithmeticError, LookupError, AttributeE
 """What a converter, also one of the user's own, raises for a value it does not expect."""
 
 DEFAULT = "default"
+PHONE = "e164"
 CONVERTERS = (*SIMPLE, *WITH_ARGUMENT, DEFAULT)
 """The names of the converters."""
 PIPE = re.compile(r"(?<!\\)\|")
@@ -69,22 +70,22 @@ def check_conversion(convert: str | Convert | None) -> bool:
     return DEFAULT in dict(ours)
 
 
-def conversion(convert: str | Convert | None) -> Conversion:
+def conversion(convert: str | Convert | None, region: str | None = None) -> Conversion:
     """
     Make what a mapping says ready to run.
 
     :param convert: A callable; or text: the name of a converter, with an argument behind a colon where it takes one, the dotted path of
         a callable, or several of them with ``|`` between; or nothing.
+    :param region: ISO 3166 code of the country that ``e164`` takes where it names none.
     :raises KlaviyoConfigError: There is no such converter or callable, or its argument is none.
     """
     if convert is None:
         return Conversion()
     if callable(convert):
         return Conversion(convert, title=getattr(convert, "__qualname__", type(convert).__name__))
-    pieces = _pieces(convert)
-    for name, argument in pieces:
-        if name == "e164":
-            known_region(argument)
+    pieces = [
+        (name, known_region(argument or region) or "") if name == PHONE else (name, argument) for name, argument in _pieces(convert)
+    ]
     return _chain(pieces, convert)
 
 

@@ -20,6 +20,7 @@ Convert = Callable[[Any], Any]
 
 TRUE = frozenset({"1", "t", "true", "y", "yes", "on"})
 FALSE = frozenset({"0", "f", "false", "n", "no", "off"})
+YES, NO = TRUE | {"subscribed"}, FALSE | {"unsubscribed"}
 LARGEST_EXPONENT = 300  # of a float; 1e999999999 would be written out as an integer of a billion digits
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 REGION = re.compile(r"[A-Za-z]{2}")
@@ -75,8 +76,15 @@ def boolean(value: Any) -> bool:
 
 
 def consent(value: Any) -> str:
-    """Read what somebody said: ``subscribed`` or ``unsubscribed``, also from what :func:`boolean` reads."""
-    return "subscribed" if _chosen(value, TRUE | {"subscribed"}, FALSE | {"unsubscribed"}) else "unsubscribed"
+    """Read what somebody said: ``subscribed`` or ``unsubscribed``, also from what :func:`boolean` reads; words for neither stay."""
+    try:
+        return "subscribed" if _chosen(value, YES, NO) else "unsubscribed"
+    except ValueError:
+        from airflow_provider_klaviyo.loading.said import UNSAID  # which reads rows, and needs what needs this module
+
+        if (word := lower(value)) in UNSAID:
+            return word
+        raise
 
 
 def read_json(value: Any) -> Any:
@@ -124,7 +132,10 @@ def split(separator: str, value: Any) -> list[str]:
 
 
 def _decimal(value: Any) -> Decimal:
-    read = Decimal(str(value))
+    written = str(value)
+    if "_" in written:  # which Python takes for a sign of thousands
+        raise ValueError
+    read = Decimal(written)
     if not read.is_finite() or read.adjusted() > LARGEST_EXPONENT:
         raise ValueError
     return read

@@ -12,8 +12,11 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from airflow_provider_klaviyo.api.values import CURRENCY, Unfit, as_text, fit, is_email
+from airflow_provider_klaviyo.loading.converters import number
 
 LOCALE = re.compile(r"[a-z]{2,3}-[A-Z]{2}")
+NO_NUMBER = (ValueError, TypeError, ArithmeticError)
+"""What is raised for what cannot be read as a number. A value that cannot be sent is a ``ValueError`` as well."""
 
 
 def email(value: Any) -> str:
@@ -53,9 +56,15 @@ def locale(value: Any) -> str:
 
 
 def _value(value: Any) -> float:
+    """Return a number, also of text: a CSV file has nothing else, and some drivers give decimals so."""
     kept = fit(value)
+    if isinstance(kept, str):
+        try:
+            kept = fit(number(kept))
+        except NO_NUMBER:
+            pass  # refused with the rest, outside of the error that may hold the value
     if isinstance(kept, bool) or not isinstance(kept, (int, float)):
-        raise Unfit("bad_value", "an event's value is a number")
+        raise Unfit("bad_value", "an event's value is a number, without signs of thousands and currency")
     return kept
 
 
@@ -68,8 +77,8 @@ def _currency(value: Any) -> str:
 
 def _degrees(most: int, value: Any) -> float:
     try:
-        degrees = float(value)
-    except (TypeError, ValueError, OverflowError):
+        degrees = value if type(value) is float else float(number(value))
+    except NO_NUMBER:
         degrees = math.nan
     if not -most <= degrees <= most:
         raise Unfit("bad_degrees", f"a number of degrees lies between -{most} and {most}")

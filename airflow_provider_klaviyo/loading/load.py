@@ -366,8 +366,9 @@ def load(
     :param session: Open session.
     :param rows: Mappings, or :class:`Row`, :class:`Skip` and :class:`Reject`; read once, and not again if the load goes on after a crash.
     :param plan: What to load, and by which rules.
-    :param store: Where progress is written down, such as ``context["task_state_store"]``: with it, a next try goes on
-        where this one stood. Without it, a next try begins anew.
+    :param store: Where progress is written down, such as that of
+        :func:`~airflow_provider_klaviyo.transfers.taskflow.load_store`: with it, a next try goes on where this one stood, and a load that
+        has ended is not done again. Without it, a next try begins anew.
     :param sleep: How to wait between two looks at Klaviyo's jobs.
     :return: What became of the rows: ``read`` is the sum of its seven counts.
     :raises KlaviyoLoadFailed: More rows were rejected than ``allowed_rejects``, or the fate of some is unknown;

@@ -12,6 +12,7 @@ from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.values import NEVER_NULL, is_null
 from airflow_provider_klaviyo.loading.conversions import ABSENT, UNCONVERTIBLE, Conversion
 from airflow_provider_klaviyo.loading.converters import Convert
+from airflow_provider_klaviyo.loading.names import about_case, in_other_case, listed
 from airflow_provider_klaviyo.loading.rows import Json
 
 NESTED = frozenset({"properties", "location", "profile"})
@@ -19,8 +20,6 @@ ESSENTIAL = frozenset({"metric", "time", "unique_id", "consent", "channels"})
 """What a row cannot do without, or would say more without: an event with another id counts twice, consent goes to every channel."""
 DATE_OF_CONSENT = "consented_at"
 """What only the check can say of a row without: a yes is rejected, for it would count from now on; a no stays one."""
-MOST_NAMED = 50
-"""Columns that a message lists."""
 
 LeaveOut = Callable[[str, str], None]
 Fault = tuple["Step", str, type[Exception]]
@@ -92,6 +91,7 @@ class Mapper:
 
     def __init__(self, steps: Iterable[Step], *, sparse: bool = False, leave_out: LeaveOut | None = None) -> None:
         self._sparse, self._leave_out = sparse, leave_out
+        self._columns_unseen = not sparse
         ordered = sorted(steps, key=lambda step: (len(step.path), step.path[:-1]))  # whole objects before what goes into them
         self._columns = tuple(dict.fromkeys(column for step in ordered for column in step.columns))
         self._groups = [(inside, [_flat(step) for step in group]) for inside, group in groupby(ordered, key=lambda step: step.path[:-1])]
@@ -106,6 +106,10 @@ class Mapper:
         """
         if type(source) is not dict and not isinstance(source, Mapping):
             raise Unmappable("", "not_an_object", f"a row maps columns to values, and this is a {type(source).__name__}")
+        if self._columns_unseen:  # once: a table's rows have all the same, and a column may be asked for only where another is blank
+            self._columns_unseen = False
+            if any(column not in source for column in self._columns):
+                raise self._without(source)
         target: Json = {}
         faults: list[Fault] = []
         for inside, steps in self._groups:
@@ -173,10 +177,9 @@ class Mapper:
         return value
 
     def _without(self, source: Mapping[str, Any]) -> KlaviyoConfigError:
-        missing = ", ".join(repr(column) for column in self._columns if column not in source)
-        there = [str(column) for column in source]
-        more = f" and {len(there) - MOST_NAMED} more" if len(there) > MOST_NAMED else ""
-        return KlaviyoConfigError(f"The source has no column {missing}; it has {', '.join(there[:MOST_NAMED])}{more}.")
+        missing = [column for column in self._columns if column not in source]
+        case = next((about_case(column, same) for column in missing if (same := in_other_case(column, source))), "")
+        return KlaviyoConfigError(f"The source has no column {listed(map(repr, missing))}; it has {listed(source)}.{case}")
 
     def _settle(self, target: Json, faults: Iterable[Fault]) -> None:
         """Leave out what could not be converted, or reject the row."""

@@ -11,12 +11,30 @@ from typing import Any, Literal, get_args
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.loading.conversions import CONVERTERS, check_conversion, conversion, converter
 from airflow_provider_klaviyo.loading.converters import Convert
+from airflow_provider_klaviyo.loading.destinations import Loaded, check_fields, is_clearable
 from airflow_provider_klaviyo.loading.mapper import LeaveOut, Mapper, Step, Unmappable, path_of
 
-__all__ = ["CONVERTERS", "Convert", "FieldMapping", "Mapper", "Mappings", "Unmappable", "as_columns", "converter", "mapper", "mappings_of"]
+__all__ = [
+    "CONVERTERS",
+    "Convert",
+    "FieldMapping",
+    "Mapper",
+    "Mappings",
+    "Unmappable",
+    "as_columns",
+    "check_destinations",
+    "converter",
+    "mapper",
+    "mappings_of",
+]
 
+KLAVIYO_ID = "id"
 OnNull = Literal["leave", "clear"]
 FORM = "mapped_fields"
+UNCLEARABLE = (
+    "on_null='clear' empties first_name, last_name, organization, title, image, locale, and what is named under properties or location;"
+    " nothing else can be emptied. Leave on_null out: a null leaves the field as it is."
+)
 KEYS = ("origin_field", "destination_field", "convert_function", "on_null")
 
 
@@ -32,8 +50,8 @@ class FieldMapping:
     :param convert_function: A callable, or text: the name of a converter, which may have an argument (``split:;``, ``e164:US``); the
         dotted path of a callable (``my_pkg.clean``); or several of these with ``|`` between, from left to right.
     :param on_null: What a null does: ``leave`` leaves the field in Klaviyo as it is, ``clear`` empties it. NaN is a null. A blank text is
-        no value for a named converter, and leaves the field.
-    :raises KlaviyoConfigError: There is no such converter, no destination, or no column.
+        no value for a named converter, and leaves the field. Identifiers, the fields of an event and whole objects cannot be emptied.
+    :raises KlaviyoConfigError: There is no such converter, no destination, no column, or nothing that ``clear`` could empty.
     """
 
     origin_field: str | Sequence[str] | None
@@ -53,6 +71,8 @@ class FieldMapping:
             raise KlaviyoConfigError(f"{where} needs a destination_field, such as 'email' or 'properties.plan'.")
         if self.on_null not in get_args(OnNull):
             raise KlaviyoConfigError(f"{where}: on_null is one of {', '.join(get_args(OnNull))}")
+        if self.on_null == "clear" and not is_clearable(destination):
+            raise KlaviyoConfigError(f"{where} to {destination!r}: {UNCLEARABLE}")
         try:
             has_default = check_conversion(self.convert_function)
         except KlaviyoConfigError as error:
@@ -91,12 +111,13 @@ def mappings_of(given: Mappings | None) -> list[FieldMapping]:
     return found
 
 
-def as_columns(names: Iterable[str]) -> list[FieldMapping]:
+def as_columns(names: Iterable[str], *, key_field: str | None = None) -> list[FieldMapping]:
     """
     Make the mapping of a source whose columns are named as the fields that they go to: ``email``, ``properties.plan``.
 
     :param names: The columns.
-    :raises KlaviyoConfigError: A column has no name, or two have the same.
+    :param key_field: The one that names a row. A source's own ``id`` is not the ``id`` that Klaviyo gives to a profile.
+    :raises KlaviyoConfigError: A column has no name, two have the same, or ``id`` could be either.
     """
     columns: list[Any] = list(names)
     if unnamed := [str(position) for position, name in enumerate(columns, start=1) if not isinstance(name, str) or not name.strip()]:
@@ -105,10 +126,28 @@ def as_columns(names: Iterable[str]) -> list[FieldMapping]:
         )
     if twice := sorted({name for name in columns if columns.count(name) > 1}):
         raise KlaviyoConfigError(f"The source has {', '.join(map(repr, twice))} more than once: name its columns apart, or give a mapping.")
+    if key_field == KLAVIYO_ID and KLAVIYO_ID in columns:
+        raise KlaviyoConfigError(
+            "The column 'id' names the rows, by key_field, and without a mapping it is also taken for Klaviyo's id of a profile. Call it"
+            " otherwise in the query, id AS customer_id with key_field 'customer_id'; or give a mapping, and map it to id if it is Klaviyo's."
+        )
     return mappings_of([FieldMapping(name, name) for name in columns])
 
 
-def mapper(mappings: Mappings, *, sparse: bool = False, leave_out: LeaveOut | None = None) -> Mapper:
+def check_destinations(mappings: Mappings, kind: Loaded, *, some: bool = False) -> None:
+    """
+    Refuse a mapping that cannot be right, whatever the rows.
+
+    :param mappings: It, in any form :func:`mappings_of` takes.
+    :param kind: What is loaded: ``profiles``, ``events``, ``consent`` or ``members``.
+    :param some: Whether it is that of one row, and others may have other columns: then none of them has to be there.
+    :raises KlaviyoConfigError: A destination is no field of that kind; the message names the nearest. Or none is an event's ``metric`` or
+        ``time``, somebody's ``consent``, or an identifier of a person.
+    """
+    check_fields({each.destination_field: each.columns for each in mappings_of(mappings)}, kind, some=some)
+
+
+def mapper(mappings: Mappings, *, sparse: bool = False, leave_out: LeaveOut | None = None, region: str | None = None) -> Mapper:
     """
     Make the function that maps one source row.
 
@@ -117,13 +156,14 @@ def mapper(mappings: Mappings, *, sparse: bool = False, leave_out: LeaveOut | No
         ``customer.address.city`` reaches into objects. Otherwise every row has every column.
     :param leave_out: Is told the field and a code where a value cannot be converted; the row is then mapped without that field, unless it
         is an event's ``time``, ``metric`` or ``unique_id``, or the ``consent`` or ``channels`` of somebody.
+    :param region: ISO 3166 code of the country that the converter ``e164`` takes where it names none.
     :return: A function that raises :class:`Unmappable` where a value cannot be converted and is not left out,
         and :class:`KlaviyoConfigError` where the source has no such column.
     :raises KlaviyoConfigError: A mapping is wrong, or names a function that cannot be imported.
     """
     return Mapper(
         [
-            Step(each.columns, each.destination_field, conversion(each.convert_function), each.on_null == "clear")
+            Step(each.columns, each.destination_field, conversion(each.convert_function, region), each.on_null == "clear")
             for each in mappings_of(mappings)
         ],
         sparse=sparse,

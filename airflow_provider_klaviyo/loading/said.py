@@ -41,6 +41,13 @@ UNSAID = ("never_subscribed", "not_subscribed", "pending", "invalid", "redacted"
 """Words of other systems that are neither a yes nor a no."""
 ABOUT_ADDRESSES = frozenset({Action.SUPPRESS, Action.UNSUPPRESS})
 NOES = frozenset({Action.UNSUBSCRIBE, Action.SUPPRESS})
+FITTING: dict[Action, tuple[str, ...]] = {
+    Action.SUBSCRIBE: get_args(Channel),
+    Action.UNSUBSCRIBE: get_args(LeftChannel),
+    Action.SUPPRESS: (EMAIL,),
+    Action.UNSUPPRESS: (EMAIL,),
+}
+"""The channels that Klaviyo has for each."""
 
 
 def words(data: Mapping[str, Any], check: Check, rules: ConsentRules) -> Iterator[tuple[str, Json] | Skip | Reject]:
@@ -65,12 +72,17 @@ def words(data: Mapping[str, Any], check: Check, rules: ConsentRules) -> Iterato
         yield Skip("", action, "the row says neither yes nor no")
         return
     channels = _channels(data.get("channels"), action, rules)
-    known = _known_as(data, check)
-    more = _dated(data.get("consented_at"), action, check) | _born(data.get("age_gated_date_of_birth"), action, check)
-    for channel in channels:
-        key = f"/{channel}" if len(channels) > 1 else ""
+    known, wrong = _known_as(data, check, {own({"channel": each}) for each in channels if each in FITTING[action]})
+    more = _dated(data.get("consented_at"), action, check) | _born(data.get("age_gated_date_of_birth"), action)
+    for at, channel in enumerate(channels, 1):
+        named = f"/{channel}" if channel in FITTING[Action.UNSUBSCRIBE] else f"/channel {at}"  # what is none may be anything of a row
+        key = named if len(channels) > 1 else ""
         word = {"action": action.value, "channel": channel, **known, **more}
-        if (needed := own(word)) not in word:
+        if channel not in FITTING[action]:
+            yield Reject(key, "unknown_channel", f"to {action} is about one or more of {', '.join(FITTING[action])}")
+        elif (needed := own(word)) in wrong:
+            yield Reject(key, wrong[needed].code, f"{channel} needs {needed}: {wrong[needed].reason}")
+        elif needed not in word:
             yield Reject(key, "no_identifier", f"{channel} needs {needed}, and the row has none that can be used")
         elif action is Action.UNSUBSCRIBE and rules.left_list is not None and channel != EMAIL:
             yield Reject(key, "list_is_email_only", f"a list is left by {EMAIL} alone: load a no to {channel} with leave='everywhere'")
@@ -97,9 +109,8 @@ def _channels(value: Any, action: Action, rules: ConsentRules) -> list[str]:
         chosen = [EMAIL] if action in ABOUT_ADDRESSES and EMAIL in rules.channels else list(rules.channels)
     else:
         chosen = [part for each in value.split(",") if (part := each.strip())] if isinstance(value, str) else _several(value)
-    known = {Action.SUBSCRIBE: get_args(Channel), Action.UNSUBSCRIBE: get_args(LeftChannel)}.get(action, (EMAIL,))
-    if not chosen or any(each not in known for each in chosen):
-        raise Invalid("channels", "unknown_channel", f"to {action} is about one or more of {', '.join(known)}")
+    if not chosen or not all(isinstance(each, str) for each in chosen):
+        raise Invalid("channels", "unknown_channel", f"to {action} is about one or more of {', '.join(FITTING[action])}")
     return list(dict.fromkeys(chosen))
 
 
@@ -109,13 +120,21 @@ def _several(value: Any) -> list[Any]:
     return sorted(value) if isinstance(value, (set, frozenset)) else list(value)
 
 
-def _known_as(data: Mapping[str, Any], check: Check) -> Json:
-    try:
-        return check.profile({name: data[name] for name in NAMES if name in data})
-    except Invalid as invalid:
-        if invalid.code != "no_identifier":
-            raise
-        return {}
+def _known_as(data: Mapping[str, Any], check: Check, needed: set[str]) -> tuple[Json, dict[str, Invalid]]:
+    """Return what the person is known by, and what is wrong with an identifier that a channel needs. Another that is bad is left out."""
+    known: Json = {}
+    wrong: dict[str, Invalid] = {}
+    for name in NAMES:
+        try:
+            known |= check.profile({name: data[name]}) if name in data else {}
+        except Invalid as invalid:
+            if invalid.code == "no_identifier":
+                continue  # it is empty, or bad and counted already
+            if name in needed:
+                wrong[name] = invalid
+            else:
+                check.leave_out(name, invalid.code)
+    return known, wrong
 
 
 def _dated(value: Any, action: Action, check: Check) -> Json:
@@ -145,19 +164,17 @@ def _moment(value: Any) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _born(value: Any, action: Action, check: Check) -> Json:
+def _born(value: Any, action: Action) -> Json:
+    """Return a date of birth. An account that asks for one asks because of the law: a yes without it is none."""
     if _nothing(value) or action is not Action.SUBSCRIBE:
         return {}
     try:
         born = value.date() if isinstance(value, datetime) else value if isinstance(value, date) else date.fromisoformat(str(value).strip())
-        if born <= check.now.date():
-            return {"age_gated_date_of_birth": born.isoformat()}
     except ValueError:
-        pass
-    if check.on_invalid == "reject_row":
+        born = date.max
+    if born > datetime.now(UTC).date():
         raise Invalid("age_gated_date_of_birth", "bad_date", "age_gated_date_of_birth is a date in the past, such as 2000-12-31")
-    check.leave_out("age_gated_date_of_birth", "bad_date")
-    return {}
+    return {"age_gated_date_of_birth": born.isoformat()}
 
 
 def _nothing(value: Any) -> bool:

@@ -51,13 +51,16 @@ class Standing:
 
     :param holder: Id of the profile that holds the identifier which the channel needs; ``""`` where none does.
     :param along: Names of other identifiers to send along, so that one person becomes one profile.
-    :param foreign: Id of a profile that the identifiers lead to as well, although it is not the holder's, or holds another of the kind.
+    :param foreign: Id of a profile that the identifiers lead to as well, although it is not the holder's, or holds another of the kind. For
+        a no it is the one that Klaviyo's ``id`` leads to, where that holds another of the kind: the no would miss it.
     :param consent: Klaviyo's word, such as ``SUBSCRIBED``; ``""`` where it does not tell.
     :param since: When that was said, as far as Klaviyo tells.
     :param changed: When Klaviyo last changed what it tells, as far as it does.
     :param suppressions: What stands against all e-mail to them.
     :param left: What stands against e-mail of the list that it is about.
+    :param left_others: What stands against e-mail of other lists, which a yes would take away as well.
     :param member: Whether they are in that list; ``None`` where it is about none.
+    :param joined: Since when they are, as far as Klaviyo tells.
     """
 
     holder: str = ""
@@ -68,7 +71,9 @@ class Standing:
     changed: datetime | None = None
     suppressions: tuple[Mark, ...] = ()
     left: tuple[Mark, ...] = ()
+    left_others: tuple[Mark, ...] = ()
     member: bool | None = None
+    joined: datetime | None = None
 
     @property
     def refusals(self) -> list[Mark]:
@@ -76,12 +81,22 @@ class Standing:
         said = [Mark(self.consent, self.since or self.changed)] if self.consent == "UNSUBSCRIBED" else []
         return said + [each for each in (*self.suppressions, *self.left) if each.reason not in UNDELIVERABLE]
 
+    @property
+    def taken_back(self) -> list[Mark]:
+        """What a yes that is sent would take back: Klaviyo lifts what stands against any list."""
+        return self.refusals + [each for each in self.left_others if each.reason not in UNDELIVERABLE]
+
+    def said_no_since(self, when: datetime | None) -> bool:
+        """Say whether anything that a yes would take back is as late as it, or not known to be earlier."""
+        return any(when is None or each.at is None or each.at >= when for each in self.taken_back)
+
     def __str__(self) -> str:
         if not self.holder:
             return "no profile"
         left = [Mark("left the list", each.at) for each in self.left]
         member = [] if self.member is None else ["in the list" if self.member else "not in the list"]
-        return ", ".join([*map(str, (Mark(self.consent or "not told", self.since), *self.suppressions, *left)), *member])
+        others = ["left another list"] if self.left_others else []
+        return ", ".join([*map(str, (Mark(self.consent or "not told", self.since), *self.suppressions, *left)), *others, *member])
 
 
 def own(word: Mapping[str, Any]) -> str:
@@ -99,17 +114,14 @@ def standings(klaviyo: Session, words: Sequence[Mapping[str, Any]], list_id: str
     :return: One for each word.
     """
     there = looked_up(klaviyo, _identifiers(words, lambda word: [own(word)]))
-    unsure = [
-        each for each in words if each["action"] == "subscribe" or (each["action"] == "unsubscribe" and _by(each, own(each)) not in there)
-    ]
-    there |= looked_up(klaviyo, _identifiers(unsure, _others))
+    there |= looked_up(klaviyo, _identifiers(words, _others))
     told = [_standing(each, there, list_id) for each in words]
     if list_id is None:
         return told
     # A list's members are not found by their ids.
     members = looked_up(klaviyo, _identifiers([each for each in words if _by(each, own(each)) in there], lambda word: [own(word)]), list_id)
-    inside = {each["id"] for each in members.values()}
-    return [replace(each, member=each.holder in inside) for each in told]
+    inside = {each["id"]: _moment(each["attributes"].get("joined_group_at")) for each in members.values()}
+    return [replace(each, member=each.holder in inside, joined=inside.get(each.holder)) for each in told]
 
 
 def looked_up(klaviyo: Session, wanted: Mapping[str, Iterable[str]], list_id: str | None = None) -> dict[str, Json]:
@@ -122,7 +134,8 @@ def looked_up(klaviyo: Session, wanted: Mapping[str, Iterable[str]], list_id: st
     :return: Profiles by what they were looked for, addresses in lower case.
     """
     there: dict[str, Json] = {}
-    asked: Listing = {"fields": {"profile": ["email", "phone_number"]}, "additional_fields": {"profile": ["subscriptions"]}}
+    fields = ["email", "phone_number", *(["joined_group_at"] if list_id else [])]
+    asked: Listing = {"fields": {"profile": fields}, "additional_fields": {"profile": ["subscriptions"]}}
     for name, values in wanted.items():
         for some in filterable(dict.fromkeys(values)):
             asked["filter"] = any_(name, some)
@@ -131,65 +144,16 @@ def looked_up(klaviyo: Session, wanted: Mapping[str, Iterable[str]], list_id: st
     return there
 
 
-def found(klaviyo: Session, rows: Sequence[Json], list_id: str | None = None) -> dict[str, Json]:
-    """
-    Read who is there, with what they agreed to.
-
-    :param klaviyo: An open session.
-    :param rows: Whom to look for, as resources.
-    :param list_id: The list they are looked for in; its members are not found by id.
-    :return: Profiles by what they were looked for, addresses in lower case.
-    """
-    names = NAMES[1:] if list_id else NAMES
-    return looked_up(klaviyo, {name: [each for row in rows if (each := _known_as(row, name))] for name in names}, list_id)
-
-
-def subscribed(row: Json, there: dict[str, Json]) -> bool:
-    """
-    Say whether somebody has said yes to all that a row asks for, and nothing they did is against it.
-
-    :param row: Somebody who was to be subscribed. What they are known as has to lead to one profile.
-    :param there: What :func:`found` found.
-    """
-    holders = {there.get(each, {}).get("id") for name in ("email", "phone_number") if (each := _known_as(row, name))}
-    if None in holders or len(holders | ({row["id"]} if row.get("id") else set())) != 1:
-        return False  # an identifier is nobody's, or they are several people's
-    return all(told.get("consent") == "SUBSCRIBED" and not _suppressions(told) for told, _ in _told(row, there))
-
-
-def refused_since(row: Json, there: dict[str, Json], list_id: str | None) -> bool:
-    """
-    Say whether somebody has said no to anything that a row asks for, after the consent that it tells of.
-
-    :param row: Somebody who is to be subscribed, with a ``consented_at``.
-    :param there: What :func:`found` found.
-    :param list_id: The list they are to be put in.
-    """
-    for told, said in _told(row, there):
-        refusals = [each.get("timestamp") for each in (*_suppressions(told), *_left(told, list_id))]
-        if told.get("consent") == "UNSUBSCRIBED":
-            refusals.append(told.get("consent_timestamp"))
-        consented_at = datetime.fromisoformat(said["consented_at"])
-        if any(at is None or datetime.fromisoformat(at) > consented_at for at in refusals):
-            return True
-    return False
-
-
-def has_left(profile: Json | None, list_id: str) -> bool:
-    """
-    Say whether somebody has unsubscribed from a list before.
-
-    :param profile: What :func:`found` found of them.
-    :param list_id: The list.
-    """
-    return bool(profile and _left(profile["attributes"]["subscriptions"]["email"]["marketing"], list_id))
-
-
 def _standing(word: Mapping[str, Any], there: Mapping[str, Json], list_id: str | None) -> Standing:
     """Say whose word it is, and where they stand."""
     name = own(word)
     holder = there.get(_by(word, name))
     led = {other: there[key] for other in _others(word) if (key := _by(word, other)) in there}
+    if word["action"] != "subscribe":
+        # A no goes by its own identifier alone: it changes nobody's, and is not lost to whoever shares another.
+        missed = next((each["id"] for each in led.values() if _known_as(each, name) not in {None, "", _by(word, name)}), "")
+        found = replace(_stands(word, holder, list_id), holder=str(holder["id"])) if holder else Standing()
+        return replace(found, foreign=missed)
     if holder:
         foreign = next((each["id"] for each in led.values() if each["id"] != holder["id"]), "")
         return replace(_stands(word, holder, list_id), holder=str(holder["id"]), foreign=foreign)
@@ -207,13 +171,19 @@ def _stands(word: Mapping[str, Any], profile: Json, list_id: str | None) -> Stan
     if not isinstance(subscriptions, Mapping):
         return Standing(consent="")
     told = (subscriptions.get(medium) or {}).get(kind) or {}
+    lists_left = [(each.get("list_id"), _mark(each)) for each in told.get("list_suppressions") or ()]
     return Standing(
         consent=told.get("consent") or "NEVER_SUBSCRIBED",
         since=_moment(told.get("consent_timestamp")),
         changed=_moment(told.get("last_updated")),
-        suppressions=tuple(Mark(each["reason"], _moment(each.get("timestamp"))) for each in told.get("suppression") or ()),
-        left=tuple(Mark(each.get("reason") or "", _moment(each.get("timestamp"))) for each in _left(told, list_id)),
+        suppressions=tuple(_mark(each) for each in told.get("suppression") or ()),
+        left=tuple(each for about, each in lists_left if about == list_id),
+        left_others=tuple(each for about, each in lists_left if about != list_id),
     )
+
+
+def _mark(told: Mapping[str, Any]) -> Mark:
+    return Mark(told.get("reason") or "", _moment(told.get("timestamp")))
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -226,7 +196,8 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _others(word: Mapping[str, Any]) -> list[str]:
-    return [name for name in NAMES if name != own(word) and word.get(name)]
+    """Return the names of the identifiers beside a word's own that say something of whose it is: for a no, Klaviyo's id alone."""
+    return [name for name in NAMES if name != own(word) and word.get(name) and (word["action"] == "subscribe" or name == "id")]
 
 
 def _by(word: Mapping[str, Any], name: str) -> str:
@@ -249,23 +220,6 @@ def _known_as(resource: Json, name: str) -> str | None:
     """Return an identifier of somebody in the form in which two are compared."""
     value = resource.get("id") if name == "id" else resource["attributes"].get(name)
     return value and _comparable(name, value)
-
-
-def _told(row: Json, there: dict[str, Json]) -> Iterator[tuple[Json, Json]]:
-    """Yield what Klaviyo tells of each channel of a row, and what the row says: of who has the identifier that the channel needs."""
-    for medium, kinds in row["attributes"]["subscriptions"].items():
-        named = (each for name in ("id", NEEDS[medium]) if (each := _known_as(row, name)))
-        for holder in {each: there[each] for each in named if each in there}.values():
-            told = holder["attributes"]["subscriptions"].get(medium) or {}
-            yield from ((told.get(kind) or {}, said) for kind, said in kinds.items())
-
-
-def _suppressions(told: Json) -> list[Json]:
-    return [each for each in told.get("suppression") or () if each["reason"] not in UNDELIVERABLE]
-
-
-def _left(told: Json, list_id: str | None) -> list[Json]:
-    return [each for each in told.get("list_suppressions") or () if each["list_id"] == list_id]
 
 
 def filterable(keys: dict[str, None]) -> Iterator[list[str]]:

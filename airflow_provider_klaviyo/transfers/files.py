@@ -9,13 +9,15 @@ import logging
 import shutil
 import tempfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import takewhile
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.loading.conversions import ABSENT
 from airflow_provider_klaviyo.loading.rows import Reject, Row
 from airflow_provider_klaviyo.transfers.formats import (
     GZIP,
@@ -23,6 +25,7 @@ from airflow_provider_klaviyo.transfers.formats import (
     FileFormat,
     KlaviyoFileError,
     format_of,
+    reached,
     refuse_foreign,
 )
 from airflow_provider_klaviyo.transfers.text_files import Text, csv_rows, jsonl_rows
@@ -36,7 +39,7 @@ BLOCK = 2**20
 NEAR = frozenset({"", "file", "local"})
 PATTERN = frozenset("*?[")
 MARKERS = ("_", ".")
-"""What the names of files without rows begin with: ``_SUCCESS``, ``.part-0.crc``."""
+"""What the names of files without rows begin with, and of folders that somebody still writes: ``_SUCCESS``, ``_temporary``."""
 VERSIONS = ("generation", "ETag", "etag")
 MOMENTS = ("mtime", "LastModified", "last_modified", "updated", "created")
 
@@ -78,6 +81,7 @@ def rows_in(
     file_format: FileFormat = "auto",
     encoding: str = "utf-8",
     delimiter: str | None = None,
+    null_values: Sequence[str] = ("",),
     key_field: str | None = None,
     required: Collection[str] = (),
     allow_missing: bool = False,
@@ -89,17 +93,22 @@ def rows_in(
     incomplete, damaged or changed while it is read ends the reading: a load, which reads all before it sends any, then sends nothing.
 
     :param path: A file, a folder (its files, not those of the folders in it), or a pattern such as
-        ``s3://aws_default@bucket/exports/2026-11-*/part-*.jsonl.gz``. Files whose names begin with ``_`` or ``.`` are left out.
+        ``s3://aws_default@bucket/exports/2026-11-*/part-*.jsonl.gz``. Files whose names begin with ``_`` or ``.`` are left out, and so
+        is what lies in folders of such names below the part of the pattern that is no pattern.
     :param conn_id: The Airflow connection to the store, where it is not part of the path.
     :param file_format: ``jsonl``, ``csv`` or ``parquet``; ``auto`` goes by each file's name. Whether one is gzip is seen in it.
     :param encoding: Of the text in files of JSON Lines and CSV.
     :param delimiter: Between the cells of CSV files; by default a comma, and a tab in ``.tsv``.
-    :param key_field: The column that says what a row is called in the rejects file; by default file and line.
-    :param required: Columns that each CSV and Parquet file has to have.
+    :param null_values: Which texts of CSV cells are nulls, such as ``("", "\\N")``. The others are text, also an empty one that is
+        not among them.
+    :param key_field: The column that says what a row is called in the rejects file; by default, and where it is null, file and line.
+        ``customer.id`` reaches into objects.
+    :param required: Columns that each CSV and Parquet file has to have, and at least one row of all JSON Lines.
     :param allow_missing: Whether it is well that no file is there: an export of an hour in which nothing happened.
-    :raises KlaviyoConfigError: No file is there, or one cannot be read as it is; nothing has been read then.
+    :raises KlaviyoFileError: No file is there, which another try may find; later, that one is not whole.
+    :raises KlaviyoConfigError: A file cannot be read as it is; at the end, that no row had a column that is required.
     """
-    text = Text(encoding, "\t" if delimiter == r"\t" else delimiter)
+    text = Text(encoding, "\t" if delimiter == r"\t" else delimiter, _nulls(null_values))
     found = find(path, conn_id=conn_id, allow_missing=allow_missing)
     formats = [format_of(source.name, file_format) for source in found]
     log.info("%s files with rows in %s.", len(found), path)
@@ -113,7 +122,7 @@ def find(path: str | ObjectStoragePath, *, conn_id: str | None = None, allow_mis
     :param path: A file, a folder or a pattern.
     :param conn_id: The Airflow connection to the store, where it is not part of the path.
     :param allow_missing: Whether there may be none.
-    :raises KlaviyoConfigError: There is none.
+    :raises KlaviyoFileError: There is none.
     """
     from airflow.sdk import ObjectStoragePath
 
@@ -126,7 +135,7 @@ def find(path: str | ObjectStoragePath, *, conn_id: str | None = None, allow_mis
     if not files and not allow_missing:
         folders = any(info["type"] == "directory" for info in infos)
         advice = " The files in the folders there are meant by a pattern: .../*/*." if folders else ""
-        raise KlaviyoConfigError(f"No file is there: {place}.{advice} Where an export may have none, say allow_missing=True.")
+        raise KlaviyoFileError(f"No file is there: {place}.{advice} Where an export may have none, say allow_missing=True.")
     return [
         Source(
             ObjectStoragePath(name, protocol=place.protocol, conn_id=place.conn_id),
@@ -145,7 +154,8 @@ def _listed(fs: Any, where: str) -> tuple[str, list[Mapping[str, Any]]]:
         if not PATTERN & set(where):
             return where, []
         steady = "/".join(takewhile(lambda part: not PATTERN & set(part), where.split("/")))
-        return steady, [each for each in fs.glob(where, detail=True).values() if not _marker(each, where)]
+        found = fs.glob(where, detail=True).values()
+        return steady, [each for each in found if not _marker(each, where) and not _unfinished(each, steady, where)]
     if info["type"] == "file":
         return where.rpartition("/")[0], [info]
     return where, [each for each in fs.ls(where, detail=True) if not _marker(each, "")]
@@ -155,6 +165,19 @@ def _marker(info: Mapping[str, Any], pattern: str) -> bool:
     """Whether a file is one without rows; a pattern that asks for such a name gets it."""
     name = info["name"].rpartition("/")[2]
     return name.startswith(MARKERS) and not pattern.rpartition("/")[2].startswith(MARKERS)
+
+
+def _unfinished(info: Mapping[str, Any], steady: str, pattern: str) -> bool:
+    """Whether a file lies in a folder that a writer keeps to itself, as Spark does ``_temporary``; a pattern that names one gets it."""
+    folders = info["name"].removeprefix(steady).strip("/").split("/")[:-1]
+    asked = [part for part in pattern.split("/") if part.startswith(MARKERS)]
+    return any(each.startswith(MARKERS) and not any(fnmatchcase(each, part) for part in asked) for each in folders)
+
+
+def _nulls(null_values: Sequence[str]) -> frozenset[str]:
+    if isinstance(null_values, str):
+        raise KlaviyoConfigError(f"null_values is a list of texts, such as ['', {null_values!r}].")
+    return frozenset(null_values)
 
 
 def _state(fs: Any, info: Mapping[str, Any]) -> State:
@@ -173,18 +196,21 @@ def _told(info: Mapping[str, Any]) -> State:
 
 
 def _keyed(rows: Iterator[Row | Reject], key_field: str | None, required: frozenset[str]) -> Iterator[Row | Reject]:
-    """Name rows by a column of theirs, and say at the end which columns none of them had."""
+    """Name rows by a column of theirs, and refuse at the end a column that none of them had: what it was to say went unsaid."""
     unseen, read = set(required), 0
     for row in rows:
         if isinstance(row, Row):
             read += 1
             if unseen:
-                unseen -= {each for each in unseen if each in row.data or each.partition(".")[0] in row.data}
-            if key_field is not None and (key := row.data.get(key_field)) is not None:
+                unseen -= {each for each in unseen if reached(row.data, each) is not ABSENT}
+            if key_field is not None and (key := reached(row.data, key_field)) is not None and key is not ABSENT:
                 row = Row(str(key), row.data)  # noqa: PLW2901 - the same row by its name
         yield row
     if unseen and read:
-        log.warning("None of the %s rows has %s: is the mapping right?", read, ", ".join(map(repr, sorted(unseen))))
+        raise KlaviyoConfigError(
+            f"None of the {read:,} rows has {', '.join(map(repr, sorted(unseen)))}, which the mapping or key_field names: mend the name, or have the export"
+            " write what is null as null. Nothing of this load has been sent."
+        )
 
 
 def _rows(found: list[Source], formats: list[FileFormat], text: Text, required: Collection[str]) -> Iterator[Row | Reject]:

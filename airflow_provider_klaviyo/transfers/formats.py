@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError
+from airflow_provider_klaviyo.loading.conversions import ABSENT
 
 FileFormat = Literal["auto", "jsonl", "csv", "parquet"]
 
@@ -36,9 +37,9 @@ LONGEST_MAGIC = max(map(len, FOREIGN))
 
 class KlaviyoFileError(KlaviyoError):
     """
-    A file is incomplete or damaged, or it changed while it was read. Nothing of the load has been sent.
+    A file is not there, incomplete or damaged, or it changed while it was read. Nothing of the load has been sent.
 
-    It is no permanent error: whoever writes the file may not be done, and the next try reads it from its beginning.
+    It is no permanent error: whoever writes the file may be late, or not done, and the next try begins anew.
     """
 
     permanent = False
@@ -75,6 +76,26 @@ def refuse_foreign(head: bytes, name: str) -> None:
         if head.startswith(magic):
             readable = "say file_format='parquet'" if magic == PARQUET else "JSON Lines and CSV can be read, plain or gzip, and Parquet"
             raise KlaviyoConfigError(f"{name} is {what}: {readable}.")
+
+
+def reached(data: Mapping[str, Any], column: str) -> Any:
+    """
+    Return a column's value; where no column is called so, what lies where its dots lead, as in a mapping.
+
+    :param data: The row.
+    :param column: Its name.
+    :return: The value, or ``ABSENT``.
+    """
+    if column in data:
+        return data[column]
+    value: Any = data
+    for name in column.split("."):
+        if value is None:
+            break
+        if not isinstance(value, Mapping) or name not in value:
+            return ABSENT
+        value = value[name]
+    return value
 
 
 def checked(columns: Sequence[str], name: str, lacking: Collection[str]) -> None:

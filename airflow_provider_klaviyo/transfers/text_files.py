@@ -37,11 +37,13 @@ class Text:
 
     :param encoding: Python's name of the encoding; a byte order mark before UTF-8 is no part of the text.
     :param delimiter: What stands between two cells of a CSV file; by default a comma, and a tab where the file's name says so.
+    :param nulls: Which texts of a CSV file's cells are nulls.
     :raises KlaviyoConfigError: There is no such encoding, or the delimiter is not one character.
     """
 
     encoding: str = "utf-8"
     delimiter: str | None = None
+    nulls: frozenset[str] = frozenset({""})
 
     def __post_init__(self) -> None:
         try:
@@ -171,11 +173,11 @@ class _Record:
 
 def csv_rows(stream: IO[bytes], name: str, text: Text, required: Collection[str] = ()) -> Iterator[Row | Reject]:
     """
-    Yield the rows of a CSV file that begins with the names of its columns. All cells are text, and an empty one is ``None``.
+    Yield the rows of a CSV file that begins with the names of its columns. All cells are text, but for nulls.
 
     :param stream: The file, uncompressed.
     :param name: What it is called in the keys of its rows.
-    :param text: Its encoding and delimiter.
+    :param text: Its encoding and delimiter, and which cells are nulls.
     :param required: Columns it has to have.
     :raises KlaviyoConfigError: The header is none that rows can be read by.
     :raises KlaviyoFileError: It cannot be told where a row ends.
@@ -191,7 +193,7 @@ def csv_rows(stream: IO[bytes], name: str, text: Text, required: Collection[str]
         elif len(record.cells) != len(header):
             yield Reject(key, "ragged_row", f"{record.place}: the row has {len(record.cells)} cells, and the header {len(header)}")
         else:
-            yield Row(key, {column: cell or None for column, cell in zip(header, record.cells, strict=True)})
+            yield Row(key, {column: None if cell in text.nulls else cell for column, cell in zip(header, record.cells, strict=True)})
 
 
 def _records(lines: _Lines, name: str, text: Text) -> Iterator[_Record]:

@@ -20,8 +20,8 @@ SELECT
     (order_line.price * order_line.quantity)::numeric(20, 2) AS value,
     known.currency AS value_currency,
     known.id || ':' || order_line.id AS unique_id,
-    CASE WHEN address LIKE '%_@_%._%' OR called IS NULL THEN address END AS "profile.email",
-    CASE WHEN address LIKE '%_@_%._%' THEN NULL ELSE called END AS "profile.phone_number",
+    CASE WHEN address ~ '^[^@[:space:]]+@[^@.[:space:]]+([.][^@.[:space:]]+)+$' OR called IS NULL THEN address END AS "profile.email",
+    CASE WHEN address ~ '^[^@[:space:]]+@[^@.[:space:]]+([.][^@.[:space:]]+)+$' THEN NULL ELSE called END AS "profile.phone_number",
     known.id::text AS "properties.OrderId",
     known.name AS "properties.OrderName",
     order_line.product_id::text AS "properties.ProductID",
@@ -32,7 +32,8 @@ SELECT
     order_line.quantity AS "properties.Quantity",
     order_line.price AS "properties.ItemPrice",
     (order_line.price * order_line.quantity)::numeric(20, 2) AS "properties.RowTotal",
-    nullif(order_line.vendor, '') AS "properties.ProductBrand"
+    nullif(order_line.vendor, '') AS "properties.ProductBrand",
+    nullif(order_line.gift_card, false) AS "properties.GiftCard"
 FROM order_line
 JOIN known ON known.id = order_line.order_id
 WHERE address IS NOT NULL OR called <> ''

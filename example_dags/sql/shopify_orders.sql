@@ -19,8 +19,8 @@ changed AS (
     SELECT
         known.*,
         -- One identifier: an address and a number may belong to two people.
-        CASE WHEN address LIKE '%_@_%._%' OR called IS NULL THEN address END AS who,
-        CASE WHEN address LIKE '%_@_%._%' THEN NULL ELSE called END AS number_called
+        CASE WHEN address ~ '^[^@[:space:]]+@[^@.[:space:]]+([.][^@.[:space:]]+)+$' OR called IS NULL THEN address END AS who,
+        CASE WHEN address ~ '^[^@[:space:]]+@[^@.[:space:]]+([.][^@.[:space:]]+)+$' THEN NULL ELSE called END AS number_called
     FROM known
     -- What nobody known has bought, at a till for instance, stays in the shop.
     WHERE address IS NOT NULL OR called <> ''
@@ -41,7 +41,8 @@ lines AS (
                 'Quantity', order_line.quantity,
                 'ItemPrice', order_line.price,
                 'RowTotal', (order_line.price * order_line.quantity)::numeric(20, 2),
-                'Brand', nullif(order_line.vendor, '')
+                'Brand', nullif(order_line.vendor, ''),
+                'GiftCard', nullif(order_line.gift_card, false)
             )) ORDER BY order_line.index
         ) AS items
     FROM order_line
@@ -93,9 +94,10 @@ SELECT
     changed.number_called AS "profile.phone_number",
     changed.id::text AS "properties.OrderId",
     changed.name AS "properties.OrderName",
-    changed.source_name AS "properties.Source Name",
     changed.total_discounts AS "properties.DiscountValue",
-    happened.reason AS "properties.Reason",
+    changed.customer_locale AS "properties.Customer Locale",
+    upper(changed.financial_status) AS "properties.Financial Status",
+    upper(happened.reason) AS "properties.Reason",
     lines.names AS "properties.ItemNames",
     lines.brands AS "properties.Brands",
     lines.lines AS "properties.Item Count",

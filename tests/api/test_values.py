@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from airflow_provider_klaviyo.api.values import CURRENCY, E164, Unfit, as_text, distinct, filled, fit, is_email, is_null
+from airflow_provider_klaviyo.api.values import CURRENCY, E164, PROFILE_ID, Unfit, as_text, distinct, filled, fit, is_email, is_null
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,17 @@ def test_what_is_no_address(text: str) -> None:
 )
 def test_phone_numbers(text: str, good: bool) -> None:
     assert bool(E164.fullmatch(text)) is good
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        *((good, True) for good in ("01GDDKASAP8TKDDA2GRZDSVP4H", "GDDkYT", "7Q2b9c", "01a")),
+        *((bad, False) for bad in ("", "1042", "123456", "a-b", "a b", "é1", "d41d8cd98f00b204e9800998ecf8427e", "1a\n")),
+    ],
+)
+def test_ids_of_profiles(text: str, good: bool) -> None:
+    assert bool(PROFILE_ID.fullmatch(text)) is good
 
 
 @pytest.mark.parametrize(("text", "good"), [("USD", True), ("usd", False), ("US", False), ("USDT", False)])

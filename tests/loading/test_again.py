@@ -106,6 +106,47 @@ def test_a_second_load_of_the_same_rows_sends_nothing_and_a_third_what_has_chang
     assert load(klaviyo, people(30), plan("profiles", tmp_path, state_path=tmp_path / "state", resend=True)).loaded == 30
 
 
+def test_a_preview_knows_what_was_sent(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    made = plan("events", tmp_path, state_path=tmp_path / "state")
+    load(klaviyo, happenings(6), made)
+    with session(klaviyo) as api:
+        report = preview(happenings(8), made, api)
+    assert (report.read, report.unchanged, len(report.payloads)) == (8, 6, 2)
+
+
+def test_a_load_goes_on_only_with_what_it_was_begun_with(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    first, second = new_list(klaviyo, "A"), new_list(klaviyo, "B")
+    store = KeptStore(kill_at=4)
+    with session(klaviyo) as api, pytest.raises(Killed):
+        load_rows(api, people(6), plan("profiles", tmp_path, list_id=first, max_batch_items=2), store=store, sleep=lambda _: None)
+    store.revive()
+    with session(klaviyo) as api, pytest.raises(KlaviyoConfigError, match="begun with another list"):
+        load_rows(api, people(6), plan("profiles", tmp_path, list_id=second, max_batch_items=2), store=store, sleep=lambda _: None)
+    with session(klaviyo) as api:
+        assert load_rows(api, people(6), plan("profiles", tmp_path, list_id=first), store=store, sleep=lambda _: None).loaded == 6
+
+
+def test_a_mended_row_of_consent_is_found_by_the_name_of_its_row(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    from airflow_provider_klaviyo.loading.consent import ConsentRules
+
+    file = tmp_path / "rejects.jsonl"
+    row = {"no": "7", "consent": "unsubscribed", "email": "a@example.com", "phone_number": "+14155552671", "channels": "email.marketing,sms.marketing"}
+    mapping = [{"origin_field": name, "destination_field": name} for name in row if name != "no"]
+    rules: dict[str, Any] = {"consent": ConsentRules(), "key_field": "no", "mapping": mapping, "settle_seconds": 0.0}
+    with pytest.raises(KlaviyoLoadFailed):
+        load(klaviyo, [{**row, "consent": "maybe"}], plan("consent", tmp_path, rejects_path=file, **rules))
+    report = load(klaviyo, [row, {**row, "no": "8"}], plan("consent", tmp_path, retry_rejects=file, **rules))
+    assert (report.read, report.accepted, report.left_out) == (2, 2, 2)
+    with pytest.raises(KlaviyoConfigError, match="key_field"):
+        load(klaviyo, [{**row, "no": "9"}], plan("consent", tmp_path, retry_rejects=file, **rules))
+
+
+def test_what_is_left_out_of_rows_is_said(klaviyo: SandboxServer, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    report = load(klaviyo, people(3, locale="nowhere"), plan("profiles", tmp_path))
+    assert str(report) == "profiles: 3 read, 3 loaded; left out: locale: bad_locale of 3 rows"
+    assert str(report) in [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+
+
 def test_another_list_another_name_and_another_account_know_nothing_of_it(klaviyo: SandboxServer, tmp_path: Path) -> None:
     state = tmp_path / "state"
     load(klaviyo, people(5), plan("profiles", tmp_path, state_path=state))

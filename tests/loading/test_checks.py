@@ -184,6 +184,11 @@ def test_bad_properties(value: Any, code: str) -> None:
         ({"longitude": 181}, None, "location.longitude: bad_degrees"),
         ({"latitude": NAN}, None, "location.latitude: bad_degrees"),
         ({"latitude": "north"}, None, "location.latitude: bad_degrees"),
+        ({"latitude": " 52.5 ", "longitude": "-13"}, {"latitude": 52.5, "longitude": -13.0}, ""),
+        ({"latitude": True}, None, "location.latitude: bad_degrees"),
+        ({"latitude": "NaN"}, None, "location.latitude: bad_degrees"),
+        ({"latitude": "5_2"}, None, "location.latitude: bad_degrees"),
+        ({"latitude": [1]}, None, "location.latitude: bad_degrees"),
         ({"latitude": 10**400}, None, "location.latitude: bad_degrees"),
         ({"timezone": "Europe/Berlin", "zip": 10115}, {"timezone": "Europe/Berlin", "zip": "10115"}, ""),
         ({"timezone": "Berlin"}, None, "location.timezone: bad_timezone"),
@@ -252,6 +257,32 @@ def test_a_name_klaviyo_does_not_have_stops_the_load(row: Any) -> None:
         checked(row)
 
 
+@pytest.mark.parametrize(
+    ("row", "known"), [({"EMAIL": "a@b.de"}, "email"), ({"email": "a@b.de", "plan": 1, "Title": "x"}, "title"), ({"location": {"City": 1}}, "city")]
+)
+def test_a_name_in_other_letters_is_not_taken_for_a_field_of_ones_own(row: Any, known: str) -> None:
+    with pytest.raises(KlaviyoConfigError, match=f"There is {known}, in these letters: a database writes") as refused:
+        checked(row)
+    assert "properties" not in str(refused.value)
+
+
+@pytest.mark.parametrize("good", ["01GDDKASAP8TKDDA2GRZDSVP4H", " 01GDDKASAP8TKDDA2GRZDSVP4H ", "GDDkYT", "7Q2b9c"])
+def test_klaviyos_ids_of_profiles(good: str) -> None:
+    assert checked({"id": good}) == ({"id": good.strip()}, {})
+
+
+@pytest.mark.parametrize("rule", ["drop_field", "reject_row"])
+@pytest.mark.parametrize("bad", [1042, "1042", 1042.0, Decimal(7), UUID(int=1), "gid://shopify/Customer/1", "a@b.de", "shop_1", "a" * 32, "é1"])
+def test_an_id_that_is_not_klaviyos_costs_the_row_for_it_may_name_somebody_else(bad: Any, rule: OnInvalid) -> None:
+    with pytest.raises(Invalid, match="your own go to external_id") as refused:
+        checked({"id": bad, "email": "sarah@example.com"}, on_invalid=rule)
+    assert (refused.value.field, refused.value.code) == ("id", "bad_id")
+    assert "104" not in str(refused.value)
+    with pytest.raises(Invalid) as of_event:
+        Check(rule, now=NOW).event({"metric": "M", "time": NOW, "profile": {"id": bad}})
+    assert (of_event.value.field, of_event.value.code) == ("profile.id", "bad_id")
+
+
 @pytest.mark.parametrize("row", ["text", 5, None, ["a"]])
 def test_a_row_that_is_no_object_is_rejected(row: Any) -> None:
     with pytest.raises(Invalid):
@@ -300,7 +331,18 @@ def test_an_event_that_cannot_be_sent(changed: Any, code: str) -> None:
         ("value", 0, 0),
         ("value", -5, -5),
         ("value", True, "bad_value"),
-        ("value", "9.99", "bad_value"),
+        ("value", "9.99", 9.99),
+        ("value", " 49.90 ", 49.9),
+        ("value", "-12", -12),
+        ("value", "9,99", "bad_value"),
+        ("value", "1_000", "bad_value"),
+        ("value", "€ 9.99", "bad_value"),
+        ("value", "NaN", "bad_value"),
+        ("value", "true", "bad_value"),
+        ("value", "9" * 30, "bad_value"),
+        ("value", b"9.99", "no_json_form"),
+        ("value", ["9.99"], "bad_value"),
+        ("value", date(2026, 1, 1), "bad_value"),
         ("value", NAN, "not_a_number"),
         ("value", 2**70, "number_too_large"),
         ("value_currency", "usd", "USD"),
@@ -309,7 +351,7 @@ def test_an_event_that_cannot_be_sent(changed: Any, code: str) -> None:
         ("unique_id", "x" * 255, "x" * 255),
         ("unique_id", NAN, None),
     ],
-    ids=range(12),
+    ids=range(23),
 )
 def test_the_optional_fields_of_an_event(name: str, value: Any, sent: Any) -> None:
     check = Check(now=NOW)
@@ -455,7 +497,7 @@ def test_klaviyo_finds_nothing_wrong_with_an_event_that_leaves(row: Any, rule: O
 
 @given(st.lists(st.dictionaries(st.text(max_size=3), st.text(), max_size=2), max_size=3))
 def test_a_body_can_be_read_back_row_by_row(properties: list[dict[str, str]]) -> None:
-    rows = [sent(PROFILES, {"id": str(at), "properties": each}, Check()) for at, each in enumerate(properties)]
+    rows = [sent(PROFILES, {"id": f"01J{at}", "properties": each}, Check()) for at, each in enumerate(properties)]
     items = [PROFILES.item(row) for row in rows]
     lane = PROFILES.lanes["bulk"]
     body = lane.request(lane.pack(items)).body

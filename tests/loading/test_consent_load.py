@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoLoadFailed
 from airflow_provider_klaviyo.loading import load as load_rows
+from airflow_provider_klaviyo.loading import preview
 from airflow_provider_klaviyo.loading.consent import ConsentRules
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
 from tests.loading.kit import KeptStore, Killed, accounted, load, new_list, plan, rejects, session, untouchable
@@ -133,6 +134,19 @@ def test_more_people_than_allowed_are_not_unsubscribed(klaviyo: SandboxServer, t
     consents(klaviyo)
     again = load(klaviyo, [*rows, word("n9", "unsubscribed")], made(tmp_path, max_change=1))  # all but one say what Klaviyo knows
     assert (again.unchanged, again.accepted) == (5, 1)
+
+
+def test_a_preview_holds_words_against_klaviyo_and_sends_none(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    rows = [word("yes"), word("no", "unsubscribed")]
+    load(klaviyo, rows, made(tmp_path))
+    consents(klaviyo)
+    klaviyo.klaviyo.requests.clear()
+    with session(klaviyo) as api:
+        report = preview([*rows, word("n2", "unsubscribed"), word("n3", "unsubscribed")], made(tmp_path, max_change=2), api)
+        assert (report.read, report.unchanged, len(report.payloads)) == (4, 2, 2)
+        with pytest.raises(KlaviyoConfigError, match="max_change=1"):
+            preview([word("n2", "unsubscribed"), word("n3", "unsubscribed")], made(tmp_path, max_change=1), api)
+    assert not [name for name in klaviyo.klaviyo.requests if not name.startswith("GET ")]
 
 
 def test_leaving_a_list_is_looked_at_first(klaviyo: SandboxServer, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.loading.conversions import CONVERTERS, UNCONVERTIBLE, conversion, converter
 from airflow_provider_klaviyo.loading.mapping import FieldMapping
+from airflow_provider_klaviyo.loading.said import UNSAID
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ARGUMENTS = {
@@ -100,6 +101,8 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("consent", "unsubscribed", "unsubscribed"),
     ("consent", "no", "unsubscribed"),
     ("consent", 0, "unsubscribed"),
+    *(("consent", word, word) for word in ("never_subscribed", "not_subscribed", "pending", "invalid", "redacted")),
+    ("consent", " Never_Subscribed ", "never_subscribed"),
     ("json", '{"a": [1, null]}', {"a": [1, None]}),
     ("json", b"[1]", [1]),
     ("json", {"a": 1}, {"a": 1}),
@@ -146,6 +149,8 @@ BAD: list[tuple[str, Any]] = [
     ("number", "twelve"),
     ("number", True),
     ("number", "1,234"),
+    ("number", "1_234"),
+    ("integer", "1_234"),
     ("number", "NaN1"),
     ("number", "infinity"),
     ("number", [1]),
@@ -160,7 +165,7 @@ BAD: list[tuple[str, Any]] = [
     ("boolean", 2),
     ("boolean", b"\x02"),
     ("consent", "perhaps"),
-    ("consent", "pending"),
+    ("consent", b"\xff"),
     ("consent", 2),
     ("json", "{"),
     ("json", "5"),
@@ -265,6 +270,26 @@ def test_what_a_worker_alone_can_know_is_refused_before_the_first_row(written: s
     FieldMapping("column", "properties.field", written)
     with pytest.raises(KlaviyoConfigError, match=complaint):
         conversion(written)
+
+
+def test_a_phone_number_takes_the_loads_country_where_none_is_named() -> None:
+    for name, region, number in (("e164", " us", "+14155552671"), ("strip|e164", "US", "+14155552671"), ("e164:US", "DE", "+14155552671")):
+        run = conversion(name, region).run
+        assert run is not None
+        assert run("(415) 555-2671") == number
+    run = conversion("e164", "").run
+    assert run is not None
+    with pytest.raises(ValueError, match=r"^"):
+        run("(415) 555-2671")
+    with pytest.raises(KlaviyoConfigError, match="no region 'XX'"):
+        conversion("e164", "XX")
+    assert conversion("number", "XX").title == "number"
+
+
+def test_words_that_say_neither_are_those_that_a_load_of_consent_skips() -> None:
+    convert = converter("consent")
+    assert convert is not None
+    assert [convert(word) for word in UNSAID] == list(UNSAID)
 
 
 def test_every_converter_is_tried_here() -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.loading.checks import Check, Invalid
-from airflow_provider_klaviyo.loading.mapping import FieldMapping, Unmappable, as_columns, mapper, mappings_of
+from airflow_provider_klaviyo.loading.destinations import Loaded, fields_of, is_clearable
+from airflow_provider_klaviyo.loading.mapping import FieldMapping, Unmappable, as_columns, check_destinations, mapper, mappings_of
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
 from tests.loading.kit import held, load, plan, rejects
 from tests.loading.test_converters import VALUES
@@ -119,7 +120,7 @@ def test_objects_within_a_whole_object_are_not_the_sources_either() -> None:
 
 @pytest.mark.parametrize("leave_out", [None, print])
 def test_a_field_of_a_whole_object_that_is_null_or_no_object(leave_out: Any) -> None:
-    mappings = [FieldMapping("all", "location", on_null="clear"), FieldMapping("city", "location.city")]
+    mappings = [FieldMapping("all", "location"), FieldMapping("city", "location.city")]
     assert mapper(mappings, leave_out=leave_out)({"all": None, "city": "Bonn"}) == {"location": {"city": "Bonn"}}
     with pytest.raises(Unmappable) as refused:
         mapper(mappings, leave_out=leave_out)({"all": "Bonn", "city": "Bonn"})
@@ -133,14 +134,27 @@ def test_json_columns_as_text_merge_with_what_else_goes_there() -> None:
 
 
 def test_the_first_column_with_a_value_counts() -> None:
-    mappings = [FieldMapping(["work", "home", "old"], "email", "lower", "clear")]
+    mappings = [FieldMapping(["work", "home", "old"], "title", "lower", "clear")]
     map_row = mapper(mappings)
-    assert map_row({"work": " ", "home": "A@b.de", "old": "c@d.de"}) == {"email": "a@b.de"}
-    assert map_row({"work": NAN, "home": None, "old": "C@d.de"}) == {"email": "c@d.de"}
-    assert map_row({"work": "", "home": None, "old": " "}) == {"email": None}
+    assert map_row({"work": " ", "home": "A@b.de", "old": "c@d.de"}) == {"title": "a@b.de"}
+    assert map_row({"work": NAN, "home": None, "old": "C@d.de"}) == {"title": "c@d.de"}
+    assert map_row({"work": "", "home": None, "old": " "}) == {"title": None}
     assert map_row({"work": "", "home": "", "old": " "}) == {}
+
+
+@pytest.mark.parametrize("filled", ["", "Smith"])
+def test_a_table_without_one_of_several_columns_is_noticed_while_the_first_of_them_is_filled(filled: str) -> None:
+    mappings = [FieldMapping(["work", "home", "old"], "title")]
     with pytest.raises(KlaviyoConfigError, match="no column 'home', 'old'; it has work"):
-        mapper(mappings)({"work": ""})
+        mapper(mappings)({"work": filled})
+    assert mapper(mappings, sparse=True)({"work": "Smith"}) == {"title": "Smith"}
+
+
+@pytest.mark.parametrize(("wanted", "written"), [("mail", "MAIL"), ("MAIL", "mail"), ("Mail", "mail")])
+def test_a_column_whose_case_the_database_changed_is_named(wanted: str, written: str) -> None:
+    complaint = rf"no column '{wanted}'; it has ID, {written}\. The source has it as '{written}': .* \(AS \"{wanted}\"\), or map the column"
+    with pytest.raises(KlaviyoConfigError, match=complaint):
+        mapped({"ID": 1, written: "a@b.de"}, (wanted, "email"))
 
 
 def test_a_row_that_is_no_object_is_rejected() -> None:
@@ -211,12 +225,12 @@ def test_a_column_that_is_not_there_stops_the_load_and_says_which_are() -> None:
 def test_a_sparse_source_may_lack_a_column_and_then_the_field_is_left_alone() -> None:
     mappings = [
         FieldMapping("a", "title", "lower", "clear"),
-        FieldMapping(["b", "c"], "email", None, "clear"),
+        FieldMapping(["b", "c"], "last_name", None, "clear"),
         FieldMapping("d", "value", "default:1"),
     ]
     map_row = mapper(mappings, sparse=True)
     assert map_row({}) == {"value": "1"}
-    assert map_row({"a": None, "c": "x@y.de"}) == {"title": None, "email": "x@y.de", "value": "1"}
+    assert map_row({"a": None, "c": "x"}) == {"title": None, "last_name": "x", "value": "1"}
 
 
 def test_a_dotted_column_reaches_into_objects_unless_there_is_one_of_that_name() -> None:
@@ -350,14 +364,14 @@ def test_consent_of_a_date_that_cannot_be_read_is_for_the_check_to_judge() -> No
 
 FORM: list[dict[str, Any]] = [
     {"origin_field": "mail", "destination_field": "email", "convert_function": "lower"},
-    {"origin_field": "phone", "destination_field": "phone_number", "convert_function": "e164:US", "on_null": "clear"},
+    {"origin_field": "phone", "destination_field": "title", "convert_function": "e164:US", "on_null": "clear"},
     {"origin_field": ["nick", "name"], "destination_field": "first_name", "convert_function": ""},
     {"origin_field": "plan", "destination_field": "properties.plan", "convert_function": None},
     {"origin_field": "tags", "destination_field": "properties.tags"},
 ]
 READ = [
     FieldMapping("mail", "email", "lower"),
-    FieldMapping("phone", "phone_number", "e164:US", "clear"),
+    FieldMapping("phone", "title", "e164:US", "clear"),
     FieldMapping(("nick", "name"), "first_name"),
     FieldMapping("plan", "properties.plan"),
     FieldMapping("tags", "properties.tags"),
@@ -373,7 +387,7 @@ def test_a_mapping_has_several_forms(given: Any) -> None:
     assert mappings_of(given) == READ
     assert mapper(given)({"mail": "A@B.de", "phone": None, "nick": "", "name": "A", "plan": "gold", "tags": 1}) == {
         "email": "a@b.de",
-        "phone_number": None,
+        "title": None,
         "first_name": "A",
         "properties": {"plan": "gold", "tags": 1},
     }
@@ -463,7 +477,175 @@ def test_columns_that_cannot_be_fields(names: Any, complaint: str) -> None:
         as_columns(names)
 
 
+@pytest.mark.parametrize("key_field", ["id", "number", None])
+def test_the_sources_own_id_is_not_taken_for_klaviyos(key_field: str | None) -> None:
+    columns = ["id", "number", "email"]
+    if key_field != "id":
+        assert [each.destination_field for each in as_columns(columns, key_field=key_field)] == columns
+        return
+    with pytest.raises(KlaviyoConfigError, match="id AS customer_id .* or give a mapping"):
+        as_columns(columns, key_field=key_field)
+    assert as_columns(["email"], key_field="id") == [FieldMapping("email", "email")]
+
+
+# Fields that there are
+
+
+CLEARED = ["first_name", "last_name", "organization", "title", "image", "locale", "location.latitude", "location.ip", "properties.a.b"]
+UNCLEARED = [
+    *("email", "phone_number", "external_id", "id", "_kx", "profile.email", "profile.anonymous_id"),
+    *("metric", "time", "value", "value_currency", "unique_id", "consent", "channels", "consented_at"),
+    *("properties", "location", "profile", "profile.properties", "profile.location", "location.street"),
+]
+
+
+@pytest.mark.parametrize("name", UNCLEARED)
+def test_a_null_that_is_to_empty_what_cannot_be_emptied_is_refused(name: str) -> None:
+    with pytest.raises(KlaviyoConfigError, match=f"'a' to '{name}': on_null='clear' empties first_name.* nothing else can be emptied"):
+        FieldMapping("a", name, on_null="clear")
+    with pytest.raises(KlaviyoConfigError, match="entry 1: .*nothing else can be emptied"):
+        mappings_of([{"origin_field": "a", "destination_field": name, "on_null": "clear"}])
+    assert FieldMapping("a", name).on_null == "leave"
+
+
+@pytest.mark.parametrize("name", CLEARED)
+def test_what_may_be_emptied_leaves_as_a_null(name: str) -> None:
+    row = {"email": "a@b.de", "a": None}
+    cleared = mapped(row, ("email", "email"), ("a", name, None, "clear"))
+    assert Check("reject_row").profile(cleared) == cleared
+    outer, _, inner = name.partition(".")
+    assert cleared == {"email": "a@b.de", outer: {inner: None} if inner else None}
+    of_event = mapped(row, ("email", "profile.email"), ("a", f"profile.{name}", None, "clear"))
+    assert Check().event({"metric": "M", "time": datetime.now(UTC), **of_event})["profile"] == cleared
+
+
+def goes(*names: str) -> list[FieldMapping]:
+    return [FieldMapping(f"column {at}", name) for at, name in enumerate(names)]
+
+
+SUFFICES: dict[Loaded, tuple[str, ...]] = {
+    "profiles": ("email",),
+    "events": ("metric", "time", "profile.email"),
+    "consent": ("consent", "email"),
+    "members": ("external_id",),
+}
+
+
+@pytest.mark.parametrize("kind", SUFFICES)
+def test_every_field_there_is_may_be_gone_to(kind: Loaded) -> None:
+    check_destinations(goes(*SUFFICES[kind]), kind)
+    check_destinations(goes(*fields_of(kind)), kind)
+    check_destinations(json.dumps([{"origin_field": name, "destination_field": name} for name in SUFFICES[kind]]), kind)
+
+
+def test_fields_of_ones_own_may_be_gone_to() -> None:
+    check_destinations(goes("_kx", "properties", "properties.a.b", "location", "location.zip"), "profiles")
+    check_destinations(goes("metric", "time", "profile", "properties.a", "profile.properties.b", "profile.location.zip"), "events")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "complaint"),
+    [
+        ("profiles", "emial", r"No field of a profile is called 'emial' \(did you mean 'email'\?\)\. Fields of your own .*properties\.emial"),
+        ("profiles", "phone", "'phone_number'"),
+        ("profiles", "city", r"'location\.city'"),
+        ("profiles", "location.adress1", r"'location\.address1'"),
+        ("profiles", "profile.email", "'email'"),
+        ("profiles", "Email", "'email'"),
+        ("profiles", "value", r"is called 'value'\. Fields of your own go under properties \(properties\.value\)"),
+        ("profiles", "anonymous_id", "is called 'anonymous_id'"),
+        ("events", "email", r"No field of an event .* 'profile\.email'"),
+        ("events", "currency", "'value_currency'"),
+        ("events", "profile.fist_name", r"'profile\.first_name'"),
+        ("events", "location.zip", r"'profile\.location\.zip'"),
+        ("events", "profile.city", r"'profile\.location\.city'"),
+        ("consent", "chanels", r"row of consent .* 'channels'\?\)\. It has age_gated_date_of_birth, channels"),
+        ("consent", "properties.plan", r"'properties\.plan'\. It has"),
+        ("members", "first_name", r"list's members is called 'first_name'.* It has email, external_id, id, phone_number\."),
+    ],
+)
+@pytest.mark.parametrize("some", [True, False])
+def test_a_destination_that_there_is_not_is_refused_with_the_nearest_before_any_row(
+    kind: Loaded, name: str, complaint: str, some: bool
+) -> None:
+    with pytest.raises(KlaviyoConfigError, match=complaint):
+        check_destinations(goes(*SUFFICES[kind], name), kind, some=some)
+
+
+def test_all_wrong_destinations_are_named_at_once() -> None:
+    with pytest.raises(KlaviyoConfigError, match=r"is called 'frist_name' \(did you mean 'first_name'\?\), 'spent'\. .*properties\.frist_name"):
+        check_destinations(goes("email", "frist_name", "spent"), "profiles")
+    with pytest.raises(KlaviyoConfigError, match="'x0', .* and 50 more"):
+        check_destinations(goes("email", *(f"x{at}" for at in range(100))), "profiles")
+
+
+def test_columns_in_capitals_are_said_to_be_the_databases_way() -> None:
+    complaint = r"is called 'EMAIL', 'FIRST_NAME'\. The source has it as 'EMAIL': databases write .* \(AS \"email\"\), or map the column 'EMAIL'\.$"
+    with pytest.raises(KlaviyoConfigError, match=complaint):
+        check_destinations(as_columns(["EMAIL", "FIRST_NAME"]), "profiles", some=True)
+    with pytest.raises(KlaviyoConfigError, match=r"'PLAN'\. Fields .* \(properties\.PLAN\)\. The source has it as 'EMAIL'"):
+        check_destinations(as_columns(["EMAIL", "PLAN"]), "profiles")
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "complaint"),
+    [
+        ("profiles", ["first_name", "properties.a"], "Nothing goes to email, phone_number, external_id or id, and by one of them"),
+        ("events", ["time", "profile.email"], "Nothing goes to metric, and an event cannot do without"),
+        ("events", ["value", "profile"], "Nothing goes to metric and time"),
+        ("events", ["metric", "time", "profile.first_name"], r"Nothing goes to profile, profile\.email, .* or profile\.anonymous_id"),
+        ("consent", ["email", "channels"], "Nothing goes to consent, and a row of consent cannot do without"),
+        ("consent", ["consent", "id"], "Nothing goes to email or phone_number"),
+    ],
+)
+def test_a_mapping_of_which_no_row_could_be_sent_is_refused(kind: Loaded, names: list[str], complaint: str) -> None:
+    with pytest.raises(KlaviyoConfigError, match=complaint):
+        check_destinations(goes(*names), kind)
+    check_destinations(goes(*names), kind, some=True)  # another row of the source may have what this one lacks
+
+
+def test_what_every_row_gets_by_default_counts_as_gone_to() -> None:
+    constants = [FieldMapping(None, "metric", "default:Placed Order"), FieldMapping(None, "consent", "default:subscribed")]
+    check_destinations([constants[0], *goes("time", "profile.external_id")], "events")
+    check_destinations([constants[1], *goes("phone_number")], "consent")
+
+
+# A country for phone numbers
+
+
+def test_phone_numbers_without_a_country_of_their_own_take_the_loads() -> None:
+    mappings = [
+        FieldMapping("phone", "phone_number", "e164"),
+        FieldMapping("phone", "properties.sms", "strip|e164"),
+        FieldMapping("other", "properties.other", "e164:US"),
+    ]
+    row = {"phone": "030 901820", "other": "(415) 555-2671"}
+    assert mapper(mappings, region="de")(row) == {
+        "phone_number": "+4930901820",
+        "properties": {"sms": "+4930901820", "other": "+14155552671"},
+    }
+    with pytest.raises(Unmappable, match="phone: e164 cannot convert"):
+        mapper(mappings)(row)
+    with pytest.raises(KlaviyoConfigError, match="no region 'XX'"):
+        mapper(mappings, region="XX")
+
+
 # The whole way
+
+
+def test_a_file_that_has_nothing_but_text_loses_no_value_and_no_place(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    bought = {"number": "1", "mail": "a@example.com", "at": "2026-11-01T10:00:00Z", "total": "49.90", "lat": "52.5", "note": "7"}
+    mapping = [
+        *(FieldMapping("mail", "profile.email"), FieldMapping("lat", "profile.location.latitude"), FieldMapping("note", "properties.note")),
+        *(FieldMapping("at", "time"), FieldMapping("total", "value"), FieldMapping(None, "metric", "default:Placed Order")),
+    ]
+    report = load(klaviyo, [bought], plan("events", tmp_path, mapping=mapping, key_field="number"))
+    assert (report.read, report.accepted, report.dropped) == (1, 1, {})
+    (body,) = [request.body["data"]["attributes"] for request in klaviyo.requests if request.path.endswith("event-bulk-create-jobs")]
+    (entry,) = body["events-bulk-create"]["data"]
+    (event,) = entry["attributes"]["events"]["data"]
+    assert (event["attributes"]["value"], event["attributes"]["properties"]) == (49.9, {"note": "7"})
+    assert entry["attributes"]["profile"]["data"]["attributes"]["location"] == {"latitude": 52.5}
 
 
 MESSY: list[dict[str, Any]] = [
@@ -556,7 +738,8 @@ EVENT_FIELDS = [*(f"profile.{name}" for name in FIELDS), "metric", "time", "valu
 @given(st.data(), st.booleans(), st.sampled_from(["drop_field", "reject_row"]))
 def test_whatever_a_row_holds_it_is_sent_or_rejected_and_never_quoted(data: st.DataObject, an_event: bool, rule: Any) -> None:
     names = EVENT_FIELDS if an_event else FIELDS
-    mappings = [FieldMapping(name, name, data.draw(CONVERTS), data.draw(st.sampled_from(["leave", "clear"]))) for name in names]
+    nulls = {name: st.sampled_from(["leave", "clear"] if is_clearable(name) else ["leave"]) for name in names}
+    mappings = [FieldMapping(name, name, data.draw(CONVERTS), data.draw(nulls[name])) for name in names]
     check = Check(rule)
     map_row = mapper(mappings, leave_out=check.leave_out if rule == "drop_field" else None)
     row = {name: data.draw(ANY | st.just(SECRET)) for name in names}

@@ -20,11 +20,11 @@ TABLES = {
     '"order"': f"""
         id BIGINT PRIMARY KEY, customer_id BIGINT, name TEXT, email TEXT, phone TEXT, processed_at TIMESTAMPTZ, updated_at TIMESTAMPTZ,
         cancelled_at TIMESTAMPTZ, cancel_reason TEXT, financial_status TEXT, fulfillment_status TEXT, currency TEXT,
-        total_price DOUBLE PRECISION, total_discounts DOUBLE PRECISION, source_name TEXT, test BOOLEAN, {SYNCED}
+        total_price DOUBLE PRECISION, total_discounts DOUBLE PRECISION, customer_locale TEXT, test BOOLEAN, {SYNCED}
     """,
     "order_line": """
         id BIGINT PRIMARY KEY, order_id BIGINT, index INTEGER, product_id BIGINT, variant_id BIGINT, sku TEXT, title TEXT, variant_title TEXT,
-        vendor TEXT, quantity NUMERIC, price DOUBLE PRECISION
+        vendor TEXT, gift_card BOOLEAN, quantity NUMERIC, price DOUBLE PRECISION
     """,
     "refund": "id BIGINT PRIMARY KEY, order_id BIGINT, created_at TIMESTAMPTZ",
     "transaction": "id BIGINT PRIMARY KEY, order_id BIGINT, refund_id BIGINT, kind TEXT, status TEXT, amount NUMERIC",
@@ -93,7 +93,7 @@ def _orders(store: Store) -> Iterator[Row]:
             node["totalPriceSet"]["shopMoney"]["currencyCode"],
             node["totalPriceSet"]["shopMoney"]["amount"],
             node["totalDiscountsSet"]["shopMoney"]["amount"],
-            node["sourceName"],
+            node["customerLocale"],
             node["test"],
         )
 
@@ -112,6 +112,7 @@ def _lines(store: Store) -> Iterator[Row]:
                 node["title"],
                 node["variantTitle"],
                 node["vendor"],
+                node["isGiftCard"],
                 node["quantity"],
                 within(node, "originalUnitPriceSet", "shopMoney", "amount"),
             )

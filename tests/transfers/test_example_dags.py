@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,6 +33,8 @@ Run = Callable[..., dict[str, Any]]
 def places(sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what loads keep lie in a folder of the test's own, and Klaviyo carry out at once what it accepts."""
     sandbox.klaviyo.behaviour.job_seconds = 0
+    # Airflow's test of a DAG writes it down as it finds it in its folder, and we as we have loaded it: not again within a test.
+    monkeypatch.setenv("AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL", "86400")
     for option in ("staging_path", "state_path", "audit_path"):
         monkeypatch.setenv(f"AIRFLOW__KLAVIYO__{option.upper()}", f"file://{tmp_path}/{option}")
 
@@ -157,8 +158,12 @@ def test_the_newest_word_of_a_person_comes_from_the_crm(sandbox: SandboxServer, 
     said = sandbox.klaviyo.db.execute(
         "SELECT coalesce(p.email, p.phone_number), c.channel, c.consent FROM consents c JOIN profiles p ON p.id = c.profile_id ORDER BY 1"
     ).fetchall()
-    print(said)
-    assert report["read"] == 3
+    assert said == [
+        ("+447400123456", "sms.marketing", "SUBSCRIBED"),
+        ("mia@example.com", "email.marketing", "UNSUBSCRIBED"),
+        ("sarah@example.com", "email.marketing", "SUBSCRIBED"),
+    ]
+    assert (report["read"], report["accepted"]) == (3, 3)
 
 
 @DATABASES
@@ -181,26 +186,29 @@ def test_people_who_ask_for_it_are_erased_and_their_requests_closed(
 def test_shopify_s_tables_in_a_warehouse_are_the_events_that_the_shop_itself_gives(
     sandbox: SandboxServer, lay: Any, run: Run, tmp_path: Path
 ) -> None:
-    lay("shopify_warehouse_to_klaviyo", "postgres")
+    lay("shopify_warehouse_to_klaviyo")
     run("shopify_to_klaviyo", start=LONG_AGO)
-    shop = events(sandbox)
+    of_shop = events(sandbox)
     reports = run("shopify_warehouse_to_klaviyo")
-    assert events(sandbox) == shop
-    for each in reports.values():
-        print({k: v for k, v in each.items() if k in ("kind", "read", "loaded", "accepted", "rejected", "unchanged","reasons", "dropped", "duplicate")})
+    assert events(sandbox) == of_shop  # whoever changes from one to the other counts nothing twice
+    assert [reports[each]["accepted"] for each in ("orders_to_events", "lines_to_events")] == [0, 0]
     sandbox.klaviyo.reset()
     shutil.rmtree(tmp_path / "state_path")
-    run("shopify_warehouse_to_klaviyo")
-    tab = events(sandbox)
-    print("only tables", [e for e in tab if e not in shop][:10])
-    print("only shop", [e for e in shop if e not in tab][:10])
-    diff = Counter()
-    for e in shop.keys() & tab.keys():
-        for k in shop[e].keys() | tab[e].keys():
-            if shop[e].get(k) != tab[e].get(k):
-                diff[k, e[1]] += 1
-                if diff[k, e[1]] == 1: print(k, e[1], str(shop[e].get(k))[:300], str(tab[e].get(k))[:300])
-    print(diff)
+    reports = run("shopify_warehouse_to_klaviyo")
+    of_tables = events(sandbox)
+    assert {each for each in of_shop if each[1] != "Fulfilled Partial Order"} == of_tables.keys()
+    for each, said in of_tables.items():
+        assert said.keys() <= of_shop[each].keys() | {"Item Count"}
+        assert {name: of_shop[each].get(name) for name in said.keys() - IN_OTHER_WORDS} == {
+            name: said[name] for name in said.keys() - IN_OTHER_WORDS
+        }
+        for item, there in zip(said.get("Items", ()), of_shop[each].get("Items", ()), strict=True):
+            assert item.items() <= there.items()
+    assert len(held(sandbox)["members"]) == reports["customers_to_profiles"]["loaded"] > 50
+
+
+IN_OTHER_WORDS = {"Items", "ItemNames", "Brands", "Item Count"}
+"""What lists are in another order, or are left out where they are empty."""
 
 
 def events(sandbox: SandboxServer) -> dict[tuple[Any, ...], Json]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.loading.rows import Row
 from airflow_provider_klaviyo.transfers.files import rows_in
 from airflow_provider_klaviyo.transfers.formats import KlaviyoFileError
 from tests.transfers.files_kit import both, lay, read
@@ -72,24 +72,45 @@ def test_an_object_store_is_read_by_its_connection_wherever_that_stands(bucket: 
         assert both(path, conn_id=conn_id)[0] == {"a.jsonl:1": {"id": 1}, "b.jsonl.gz:1": {"id": 2}, "c.csv:2": {"id": "3"}}
     assert read("memory://shop/exports/*/b*", conn_id="exports") == [{"id": 2}]
     assert read("memory://shop/exports/2026/a.jsonl", conn_id="exports") == [{"id": 1}]
-    with pytest.raises(KlaviyoConfigError, match="in the folders there"):
+    with pytest.raises(KlaviyoFileError, match="in the folders there"):
         rows_in("memory://shop/exports", conn_id="exports")
 
 
 @pytest.mark.parametrize("path", ["none.jsonl", "none/", "none-*.jsonl", "*/none.jsonl"])
-def test_no_file_is_an_error_unless_there_may_be_none(tmp_path: Path, path: str) -> None:
+def test_no_file_fails_for_now_unless_there_may_be_none(tmp_path: Path, path: str) -> None:
     (tmp_path / "empty").mkdir()
     for where in (path, "empty"):
-        with pytest.raises(KlaviyoConfigError, match=r"No file is there: .*allow_missing=True") as failed:
+        with pytest.raises(KlaviyoFileError, match=r"No file is there: .*allow_missing=True") as failed:
             rows_in(f"file://{tmp_path}/{where}")
-        assert failed.value.permanent
+        assert not failed.value.permanent  # it may be late
         assert list(rows_in(f"file://{tmp_path}/{where}", allow_missing=True)) == []
 
 
 def test_a_folder_of_folders_says_how_to_mean_their_files(tmp_path: Path) -> None:
     lay(tmp_path, "2026-11-01/a.jsonl", ONE)
-    with pytest.raises(KlaviyoConfigError, match=r"The files in the folders there are meant by a pattern"):
+    with pytest.raises(KlaviyoFileError, match=r"The files in the folders there are meant by a pattern"):
         rows_in(f"file://{tmp_path}")
+
+
+def test_what_a_writer_keeps_to_itself_is_no_part_of_a_pattern_that_does_not_name_it(tmp_path: Path) -> None:
+    names = ("_spool/day=1/part-0.jsonl", "_spool/day=1/_temporary/0/part-1.jsonl", "_spool/.tmp/part-2.jsonl", "_spool/_old/2025/part-3.jsonl")
+    for name in names:
+        lay(tmp_path, name, ONE)
+
+    def found(pattern: str) -> list[str]:
+        return [row.key.removesuffix(":1") for row in rows_in(f"file://{tmp_path}/_spool/{pattern}", allow_missing=True)]
+
+    assert found("**/*.jsonl") == ["day=1/part-0.jsonl"]
+    assert found("*/*.jsonl") == ["day=1/part-0.jsonl"]
+    assert found("*/*/*/*.jsonl") == []
+    assert found("_old/**/*.jsonl") == ["2025/part-3.jsonl"]
+    assert found("_o*/*/*.jsonl") == ["_old/2025/part-3.jsonl"]
+
+
+def test_what_a_writer_keeps_to_itself_in_an_object_store_is_left_out_too(bucket: MemoryFileSystem) -> None:
+    for name in ("2026/part-0.jsonl", "2026/_temporary/0/_attempt_1/part-1.jsonl", "_temporary/0/part-2.jsonl"):
+        bucket.pipe(f"/shop/exports/{name}", ONE.encode())
+    assert list(both("memory://exports@shop/exports/**/*.jsonl")[0]) == ["2026/part-0.jsonl:1"]
 
 
 def test_a_name_that_tells_no_format_needs_it_said(tmp_path: Path) -> None:
@@ -258,14 +279,33 @@ def test_a_row_is_called_by_the_column_that_names_it_else_by_file_and_line(tmp_p
     assert [row.key for row in rows_in(path, key_field="id")] == ["7", "a.jsonl:2", "a.jsonl:3", "x"]
 
 
-def test_a_column_that_no_row_has_is_said_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = lay(tmp_path, "a.jsonl", '{"id": 7}\n{"mail": "x", "address": {"city": "y"}}\n')
-    with caplog.at_level(logging.WARNING):
-        list(rows_in(path, required=["id", "mail", "address.city"]))
-    assert not caplog.records
-    with caplog.at_level(logging.WARNING):
-        list(rows_in(path, required=["id", "email"]))
-    assert caplog.messages == ["None of the 2 rows has 'email': is the mapping right?"]
+def test_the_column_that_names_a_row_may_lie_in_an_object(tmp_path: Path) -> None:
+    lines = [{"customer": {"id": 7}}, {"customer.id": 8, "customer": {"id": 0}}, {"customer": None}, {"customer": {"id": None}}, {"customer": 9}]
+    path = lay(tmp_path, "a.jsonl", "\n".join(map(json.dumps, lines)))
+    assert [row.key for row in rows_in(path, key_field="customer.id")] == ["7", "8", "a.jsonl:3", "a.jsonl:4", "a.jsonl:5"]
+
+
+@pytest.mark.parametrize("missing", ["email", "address.town", "address.city.name", "mail.host"])
+def test_a_column_that_no_row_has_fails_when_all_are_read(tmp_path: Path, missing: str) -> None:
+    lay(tmp_path, "a.jsonl", '{"id": 7}\n')
+    lay(tmp_path, "b.jsonl", '{"mail": "x", "address": {"city": "y"}}\n{"id": 8\n')
+    path = f"file://{tmp_path}"
+    assert len(list(rows_in(path, required=["id", "mail", "address.city"]))) == 3
+    had: list[str] = []
+    with pytest.raises(KlaviyoConfigError, match=f"None of the 2 rows has '{missing}', which the mapping or key_field names") as failed:
+        had.extend(row.key for row in rows_in(path, required=["id", missing]))
+    assert had == ["a.jsonl:1", "b.jsonl:1", "b.jsonl:2"]
+    assert failed.value.permanent
+
+
+def test_a_column_is_there_where_it_is_null_or_the_object_that_would_hold_it(tmp_path: Path) -> None:
+    path = lay(tmp_path, "a.jsonl", '{"plan": null}\n{"address": null}\n')
+    assert len(list(rows_in(path, required=["plan", "address.city"]))) == 2
+
+
+@pytest.mark.parametrize("content", ["", "\n", "{\n"])
+def test_of_no_rows_no_column_is_missed(tmp_path: Path, content: str) -> None:
+    assert not [row for row in rows_in(lay(tmp_path, "a.jsonl", content), required=["email"]) if isinstance(row, Row)]
 
 
 @pytest.mark.parametrize(
@@ -276,6 +316,7 @@ def test_a_column_that_no_row_has_is_said_in_the_log(tmp_path: Path, caplog: pyt
         ({"delimiter": ";;"}, "delimiter is one character"),
         ({"delimiter": '"'}, "delimiter is one character"),
         ({"delimiter": ""}, "delimiter is one character"),
+        ({"null_values": "NULL"}, "null_values is a list of texts"),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_file_is_read(how: dict[str, Any], message: str) -> None:

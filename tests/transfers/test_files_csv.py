@@ -32,6 +32,21 @@ def test_cells_are_text_and_an_empty_one_is_no_value(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("nulls", "cells"),
+    [
+        (("",), [None, "\\N", "NULL", "null", " "]),
+        (("", "\\N"), [None, None, "NULL", "null", " "]),
+        (["", "NULL", " "], [None, "\\N", None, "null", None]),
+        ((r"\N",), ["", None, "NULL", "null", " "]),
+        ((), ["", "\\N", "NULL", "null", " "]),
+    ],
+)
+def test_which_texts_are_nulls_may_be_said(tmp_path: Path, nulls: Any, cells: list[Any]) -> None:
+    path = lay(tmp_path, "a.csv", 'a,b,c,d,e\n,\\N,"NULL",null, \n')
+    assert [list(row.values()) for row in read(path, null_values=nulls)] == [cells]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "UTF8"])

@@ -6,7 +6,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -273,6 +273,46 @@ def test_consent_in_a_file_is_carried_out(klaviyo: SandboxServer, tmp_path: Path
     assert report["reasons"].get("rejected: ragged_row") == 1
 
 
+def test_a_yes_whose_channels_are_mistyped_becomes_nobodys_consent(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    said = {"email": "yes@example.com", "consent": "subscribed", "consented_at": LONG_AGO}
+    path = lay(tmp_path, "consent.jsonl", f"{json.dumps({**said, 'chanels': ['sms.marketing']})}\n{json.dumps(said)}\n")
+    mapping = [FieldMapping(name, name) for name in (*said, "channels")]
+    with pytest.raises(KlaviyoConfigError, match="None of the 2 rows has 'channels'"):
+        run(ObjectStorageToKlaviyoConsentOperator, tmp_path, source_path=path, mapping=mapping, subscribe=True)
+    assert not [name for name in klaviyo.klaviyo.requests if name.startswith("POST")]
+    assert emails(klaviyo) == set()
+
+
+def test_a_preview_says_that_a_column_is_mistyped(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    path = source(tmp_path, "a.jsonl.gz", people(30))
+    with pytest.raises(KlaviyoConfigError, match="None of the 30 rows has 'customer.id'"):
+        run(ObjectStorageToKlaviyoProfilesOperator, tmp_path, source_path=path, key_field="customer.id", preview=True)
+
+
+def test_texts_that_mean_null_clear_or_leave_a_field(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    path = lay(tmp_path, "a.csv", "email,first_name,properties.plan\na@example.com,\\N,NULL\nb@example.com,B,\n")
+    report = run(ObjectStorageToKlaviyoProfilesOperator, tmp_path, source_path=path, null_values=["", "NULL", "\\N"])
+    assert (report["read"], report["loaded"]) == (2, 2)
+    there = [json.loads(row[4]) for row in held(klaviyo)["profiles"]]
+    assert [(each.get("first_name"), each.get("properties", {})) for each in there] == [(None, {}), ("B", {})]
+
+
+def test_a_file_that_is_late_is_read_by_the_next_try(klaviyo: SandboxServer, run_dag: RunDag, tmp_path: Path) -> None:
+    with DAG("late", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        task(
+            ObjectStorageToKlaviyoProfilesOperator,
+            tmp_path,
+            source_path=f"file://{tmp_path}/in/a.jsonl",
+            retries=1,
+            retry_delay=timedelta(0),
+            on_retry_callback=[lambda _: lay(tmp_path, "in/a.jsonl", '{"email": "late@example.com"}') and None],
+        )
+    done: Any = run_dag(dag).get_task_instance("load")
+    assert (done.state, done.try_number) == ("success", 2)
+    assert done.xcom_pull(task_ids="load")["loaded"] == 1
+    assert emails(klaviyo) == {"late@example.com"}
+
+
 @pytest.mark.parametrize("kind", ["gzip", "quote", "parquet"])
 def test_a_file_that_is_not_whole_sends_nothing_and_the_next_try_begins_anew(klaviyo: SandboxServer, tmp_path: Path, kind: str) -> None:
     rows = people(5_000)
@@ -318,7 +358,7 @@ def test_a_try_that_finds_its_rows_staged_does_not_read_the_files_again(klaviyo:
 def test_an_hour_without_rows_is_well_where_it_may_be(klaviyo: SandboxServer, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     path = f"file://{tmp_path}/in/*.csv"
-    with pytest.raises(KlaviyoConfigError, match=r"No file is there: .*in/\*\.csv"):
+    with pytest.raises(KlaviyoFileError, match=r"No file is there: .*in/\*\.csv"):
         run(ObjectStorageToKlaviyoProfilesOperator, tmp_path, source_path=path)
     assert run(ObjectStorageToKlaviyoProfilesOperator, tmp_path, source_path=path, allow_missing=True)["read"] == 0
     lay(tmp_path, "in/a.csv", "")
