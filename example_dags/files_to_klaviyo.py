@@ -62,7 +62,7 @@ with DAG(
             {"origin_field": "currency", "destination_field": "value_currency"},
             {"origin_field": "lines", "destination_field": "properties.Items"},
         ],
-        # An hour in which nobody ordered has no file.
+        # A day on which nobody ordered has no file.
         allow_missing=True,
     )
     # [END howto_operator_object_storage_to_klaviyo_events]

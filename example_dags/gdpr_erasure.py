@@ -42,7 +42,9 @@ with DAG(
         hook = BaseHook.get_connection("warehouse").get_hook()
         found = [row[0] for row in hook.get_records("SELECT id FROM erasure_requests WHERE done_at IS NULL ORDER BY id")]
         if len(found) > MOST:
-            raise AirflowFailException(f"{len(found)} erasure requests are open and MOST is {MOST}: look at them before anybody is deleted.")
+            raise AirflowFailException(
+                f"{len(found)} erasure requests are open and MOST is {MOST}: look at them before anybody is deleted."
+            )
         return found
 
     @task
@@ -51,7 +53,9 @@ with DAG(
         hook = BaseHook.get_connection("warehouse").get_hook()
         emails = dict(hook.get_records("SELECT id, email FROM erasure_requests WHERE done_at IS NULL"))
         with KlaviyoHook().session() as klaviyo:
-            asked = (profiles.list_(filter=filters.equals("email", emails[each].strip()), fields={"profile": ["created"]}) for each in requests)
+            asked = (
+                profiles.list_(filter=filters.equals("email", emails[each].strip()), fields={"profile": ["created"]}) for each in requests
+            )
             return sorted({found["id"] for each in asked for found in klaviyo.walk(each)})
 
     requests = open_requests()

@@ -34,7 +34,6 @@ with DAG(
         task_id="sync",
         sql_conn_id="warehouse",
         sql="SELECT id AS customer, email, phone AS phone_number FROM customers WHERE lifetime_value >= 1000",
-        # Not "id": without a mapping, a column of that name is Klaviyo's own id of a profile.
         key_field="customer",
         default_region="GB",
         list_id="{{ ti.xcom_pull('best_customers')['id'] }}",

@@ -42,7 +42,6 @@ with DAG(
             SELECT id AS customer, email, phone AS phone_number, first_name, last_name, city AS "location.city", plan AS "properties.Plan"
             FROM customers
         """,
-        # Not "id": without a mapping, a column of that name is Klaviyo's own id of a profile.
         key_field="customer",
         default_region="GB",
         # A folder that every worker reaches, such as s3://aws_default@bucket/klaviyo/state.

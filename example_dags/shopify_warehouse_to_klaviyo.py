@@ -32,7 +32,7 @@ with DAG(
     start_date=datetime(2026, 11, 20, tzinfo=UTC),
     catchup=True,
     max_active_runs=1,
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "sql_conn_id": "warehouse"},
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=2)},
     params={"start": Param(None, type=["null", "string"], format="date-time", title="Load everything synced since")},
     tags=["klaviyo", "shopify", "warehouse"],
 ) as dag:
@@ -40,6 +40,7 @@ with DAG(
 
     customers_to_profiles = SqlToKlaviyoProfilesOperator(
         task_id="customers_to_profiles",
+        sql_conn_id="warehouse",
         sql="sql/shopify_customers.sql",
         key_field="properties.Shopify Customer ID",
         list_id="{{ ti.xcom_pull('customer_list')['id'] }}",
@@ -48,6 +49,7 @@ with DAG(
     )
 
     events = {
+        "sql_conn_id": "warehouse",
         "key_field": "unique_id",
         # An order's number is given once, whoever the customer is by then.
         "unique_id_scope": "metric",

@@ -26,13 +26,6 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 from airflow_provider_klaviyo.loading import FieldMapping
 from airflow_provider_klaviyo.transfers.sql_to_klaviyo import SqlToKlaviyoEventsOperator, SqlToKlaviyoProfilesOperator
 
-# What changed in the run's day, or since `start`. An hour more is read, for rows that were committed late: what is read twice is not
-# counted twice.
-CHANGED = """
-    updated_at >= '{{ params.start or (data_interval_start - macros.timedelta(hours=1)) | ts }}'
-    AND updated_at < '{{ data_interval_end | ts }}'
-"""
-
 with DAG(
     dag_id="warehouse_to_klaviyo",
     description="Customers to profiles, orders to events",
@@ -42,17 +35,21 @@ with DAG(
     catchup=True,
     max_active_runs=1,
     # A retry goes on where the try before it stopped, and does not read the tables again.
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "sql_conn_id": "warehouse"},
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=2)},
     params={"start": Param(None, type=["null", "string"], format="date-time", title="Load everything changed since")},
     tags=["klaviyo", "warehouse"],
 ) as dag:
     # [START howto_operator_sql_to_klaviyo_profiles]
     customers_to_profiles = SqlToKlaviyoProfilesOperator(
         task_id="customers_to_profiles",
-        sql=f"""
+        sql_conn_id="warehouse",
+        # What changed in the run's day, or since `start`. An hour more is read, for rows that were committed late: what is read twice is
+        # not counted twice.
+        sql="""
             SELECT id, email, phone, first_name, last_name, city, interests, plan, lifetime_value, first_order_on
             FROM customers
-            WHERE {CHANGED}
+            WHERE updated_at >= '{{ params.start or (data_interval_start - macros.timedelta(hours=1)) | ts }}'
+                AND updated_at < '{{ data_interval_end | ts }}'
         """,
         # Rows that are not loaded stand in the rejects file by this column, and never by an address.
         key_field="id",
@@ -75,11 +72,13 @@ with DAG(
     # [START howto_operator_sql_to_klaviyo_events]
     orders_to_events = SqlToKlaviyoEventsOperator(
         task_id="orders_to_events",
-        sql=f"""
+        sql_conn_id="warehouse",
+        sql="""
             WITH changed AS (
                 SELECT orders.*, customers.email
                 FROM orders LEFT JOIN customers ON customers.id = orders.customer_id
-                WHERE {CHANGED.replace("updated_at", "orders.updated_at")}
+                WHERE orders.updated_at >= '{{ params.start or (data_interval_start - macros.timedelta(hours=1)) | ts }}'
+                    AND orders.updated_at < '{{ data_interval_end | ts }}'
             )
             SELECT 'Placed Order' AS metric, ordered_at AS time, email AS "profile.email", id AS unique_id,
                 total AS value, currency AS value_currency, id AS "properties.OrderId", coupon AS "properties.DiscountCode",

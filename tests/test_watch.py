@@ -18,17 +18,19 @@ KIND: Kind = "profile-bulk-import"
 
 
 class Account:
-    """Jobs as Klaviyo shows them: a page of the newest hundred, and each by its id."""
+    """Jobs as Klaviyo shows them: a list of the newest first, a hundred on a page, and each by its id."""
 
     def __init__(self) -> None:
         self.status: dict[str, str] = {}
         self.asked: Counter[str] = Counter()
 
-    def answer(self, path: str) -> Json:
-        """Answer a request by its path."""
+    def answer(self, path: str, cursor: int = 0) -> Json:
+        """Answer a request by its path and the place where its page begins."""
         self.asked[path.removeprefix(f"/api/{KIND}-jobs").split("/", 1)[0] or ("one" if path.count("/") > 2 else "list")] += 1
         if path == f"/api/{KIND}-jobs":
-            return {"data": [self._resource(each) for each in list(reversed(self.status))[:100]]}
+            following = f"https://klaviyo{path}?page[cursor]={cursor + 100}" if cursor + 100 < len(self.status) else None
+            shown = list(reversed(self.status))[cursor : cursor + 100]
+            return {"data": [self._resource(each) for each in shown], "links": {"next": following}}
         return {"data": self._resource(path.rsplit("/", 1)[1])}
 
     def _resource(self, job_id: str) -> Json:
@@ -44,8 +46,14 @@ def turn(watch: Watch, account: Account) -> list[str]:
     return paths
 
 
+def follow(watch: Watch, page: Json) -> None:
+    """Answer all requests of an interval with the same page."""
+    for request in watch.round():
+        watch.learn(request.read(page))
+
+
 def _read(request: Request[T], account: Account) -> T:
-    return request.read(account.answer(request.path))
+    return request.read(account.answer(request.path, int(request.params.get("page[cursor]", 0))))
 
 
 @pytest.fixture
@@ -83,8 +91,52 @@ def test_jobs_of_others_hide_none_of_ours(account: Account) -> None:
     while watch.pending:
         rounds.append(turn(watch, account))
         assert len(rounds) < 10
-    assert max(map(len, rounds)) == 6, "the list and five by their id"
-    assert [path for paths in rounds for path in paths if path.count("/") == 3] == [f"/api/{KIND}-jobs/{each}" for each in ours]
+    assert rounds == [[f"/api/{KIND}-jobs", *(f"/api/{KIND}-jobs/{each}" for each in ours)]], "they are done: one after the other"
+
+
+def test_thousands_of_jobs_are_one_request_a_hundred(account: Account) -> None:
+    ours = [f"J{number}" for number in range(2_300)]
+    account.status = dict.fromkeys(ours, "complete") | dict.fromkeys(ours[::7], "processing")
+    watch = Watch(KIND, ours)
+    assert turn(watch, account) == [f"/api/{KIND}-jobs"] * 23
+    assert sorted(watch.pending) == sorted(ours[::7])
+    account.status = dict.fromkeys(ours, "complete")
+    turn(watch, account)
+    assert not watch.pending
+    assert account.asked == {"list": 46}
+
+
+def test_a_list_is_read_no_further_than_ours_may_be(account: Account) -> None:
+    ours = [f"J{number}" for number in range(60)]
+    account.status = {f"O{number}": "complete" for number in range(1_000)} | dict.fromkeys(ours, "processing")
+    assert turn(Watch(KIND, ours), account) == [f"/api/{KIND}-jobs"]
+
+
+def test_as_many_of_others_as_of_ours_do_not_hide_them(account: Account) -> None:
+    ours = [f"J{number}" for number in range(500)]
+    account.status = dict.fromkeys(ours, "complete") | {f"F{number}": "processing" for number in range(500)}
+    watch = Watch(KIND, ours)
+    assert turn(watch, account) == [f"/api/{KIND}-jobs"] * 10
+    assert not watch.pending
+
+
+def test_the_others_after_a_page_of_ours_that_is_known_to_be_done(account: Account) -> None:
+    """They were met in the round before, and say that the list is not at its end with ours."""
+    ours = [f"J{number}" for number in range(250)]
+    account.status = dict.fromkeys(ours, "complete") | dict.fromkeys(ours[:9], "processing")
+    watch = Watch(KIND, ours)
+    turn(watch, account)
+    assert set(watch.pending) == set(ours[:9])
+    assert turn(watch, account) == [f"/api/{KIND}-jobs"] * 3
+
+
+def test_a_list_that_goes_round_in_a_circle_is_an_error(account: Account) -> None:
+    ours = [f"J{number}" for number in range(150)]
+    account.status = dict.fromkeys(ours, "processing")
+    watch = Watch(KIND, ours)
+    page = account.answer(f"/api/{KIND}-jobs")
+    with pytest.raises(KlaviyoError, match="read before"):
+        follow(watch, page)
 
 
 def test_hidden_jobs_that_run_take_turns(account: Account) -> None:

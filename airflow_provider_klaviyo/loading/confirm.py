@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 10.0
 """Seconds between two looks for rows that Klaviyo does not show yet."""
+STAGE = "verify"
 TAKEN = (Fate.LOADED, Fate.ACCEPTED)
 
 
@@ -38,7 +39,8 @@ def confirm(session: Session, kind: Kind, stage: Stage, journal: Journal, batche
     for batch in batches:
         lane = kind.lane_of(batch.name)
         items = lane.unpack(stage.body(batch.name))
-        ended = [Outcome(**{**line, "fate": Fate(line["fate"])}) for line in stage.outcomes(batch.name)]
+        told = (line for line in stage.outcomes(batch.name) if line["stage"] != STAGE)  # a try that died while it read back has left some
+        ended = [Outcome(**{**line, "fate": Fate(line["fate"])}) for line in told]
         if any(each.at is None for each in ended):
             continue  # which of its rows Klaviyo took is not known
         open_ = [at for at in range(batch.rows) if at not in {each.at for each in ended} | _elsewhere(batch, stage)]
@@ -69,7 +71,7 @@ def _elsewhere(batch: Batch, stage: Stage) -> set[int]:
 def _told(batch: Batch, stage: Stage, ended: list[Outcome], missing: Sequence[int], taken: int) -> None:
     keys = stage.keys(batch.name)
     why = "Klaviyo took the row and does not show it"
-    unseen = [Outcome(keys[at], Fate.UNKNOWN, "verify", "not_shown", why, job=batch.job, attempt=batch.attempt, at=at) for at in missing]
+    unseen = [Outcome(keys[at], Fate.UNKNOWN, STAGE, "not_shown", why, job=batch.job, attempt=batch.attempt, at=at) for at in missing]
     stage.put_outcomes(batch.name, [*ended, *unseen])
     counts = {fate: count for fate, count in batch.counts.items() if fate not in TAKEN}
     counts[Fate.LOADED] = taken - len(missing)

@@ -20,7 +20,7 @@ from airflow_provider_klaviyo.loading.rows import Fate, Json
 from airflow_provider_klaviyo.loading.said import EMAIL, NOES, Action, words
 from airflow_provider_klaviyo.loading.standing import Standing, own
 
-__all__ = ["Action", "ConsentRules", "Verdict", "decide", "holds", "identity", "lane", "request", "rows", "words"]
+__all__ = ["Action", "ConsentRules", "Verdict", "decide", "holds", "identity", "lane", "request", "rows", "said_at", "words"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +215,7 @@ def holds(word: Mapping[str, Any], standing: Standing, rules: ConsentRules) -> b
 
 
 def _against_a_yes(word: Json, standing: Standing, rules: ConsentRules, *, double_opt_in: bool) -> str:
-    when = _moment(word)
+    when = said_at(word)
     if not rules.subscribe:
         return "subscribing_off"
     if holds(word, standing, rules):
@@ -235,7 +235,7 @@ def _against_a_yes(word: Json, standing: Standing, rules: ConsentRules, *, doubl
 
 def _against_a_no(word: Json, standing: Standing, rules: ConsentRules) -> str:
     # A yes that has no date is not known to be the later word, and a no that has none is taken for it.
-    when = _moment(word) or rules.said_by
+    when = said_at(word) or rules.said_by
     if standing.foreign:
         return "identity_conflict"
     if holds(word, standing, rules):
@@ -250,7 +250,7 @@ def _against_a_no(word: Json, standing: Standing, rules: ConsentRules) -> str:
 
 
 def _against_lifting(word: Json, standing: Standing, rules: ConsentRules) -> str:
-    when, by_hand = _moment(word), [each for each in standing.suppressions if each.reason == BY_HAND]
+    when, by_hand = said_at(word), [each for each in standing.suppressions if each.reason == BY_HAND]
     if not rules.subscribe:
         return "subscribing_off"
     if not by_hand:
@@ -265,6 +265,7 @@ def _unsubscribed(standing: Standing) -> bool:
     return standing.consent == "UNSUBSCRIBED" or (suppressed and standing.consent != "SUBSCRIBED")
 
 
-def _moment(word: Mapping[str, Any]) -> datetime | None:
+def said_at(word: Mapping[str, Any]) -> datetime | None:
+    """Return when a word was said, as far as it tells."""
     said = word.get("consented_at")
     return datetime.fromisoformat(said) if said else None

@@ -44,7 +44,7 @@ class Consents(Kind):
         super().__init__(
             lane("historical", SUBSCRIBE, most, repeatable=False),
             lane("subscribe", SUBSCRIBE, most, repeatable=False),
-            lane("unsuppress", UNSUPPRESS, several, repeatable=True, job="profile-suppression-bulk-delete"),
+            lane("unsuppress", UNSUPPRESS, several, repeatable=False, job="profile-suppression-bulk-delete"),
             lane("unsubscribe", UNSUBSCRIBE, few, repeatable=rules.left_list is None),
             lane("suppress", SUPPRESS, several, repeatable=True, job="profile-suppression-bulk-create"),
         )

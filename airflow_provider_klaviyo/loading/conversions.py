@@ -83,9 +83,7 @@ def conversion(convert: str | Convert | None, region: str | None = None) -> Conv
         return Conversion()
     if callable(convert):
         return Conversion(convert, title=getattr(convert, "__qualname__", type(convert).__name__))
-    pieces = [
-        (name, known_region(argument or region) or "") if name == PHONE else (name, argument) for name, argument in _pieces(convert)
-    ]
+    pieces = [(name, known_region(argument or region) or "") if name == PHONE else (name, argument) for name, argument in _pieces(convert)]
     return _chain(pieces, convert)
 
 

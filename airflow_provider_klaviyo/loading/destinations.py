@@ -80,7 +80,9 @@ def check_fields(fields: Mapping[str, Any], kind: Loaded, *, some: bool = False)
         )
     if not any(name in fields for name in FOUND_BY[kind]):
         shown = [name for name in FOUND_BY[kind] if "_kx" not in name]
-        raise KlaviyoConfigError(f"Nothing goes to {', '.join(shown[:-1])} or {shown[-1]}, and by one of them people are found: map a column.")
+        raise KlaviyoConfigError(
+            f"Nothing goes to {', '.join(shown[:-1])} or {shown[-1]}, and by one of them people are found: map a column."
+        )
 
 
 def _misnamed(wrong: Iterable[str], fields: Mapping[str, Any], kind: Loaded) -> str:

@@ -16,6 +16,7 @@ from airflow_provider_klaviyo.loading.refusals import NOT_ROWS, TOO_MUCH, UNEXPL
 from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome
 
 if TYPE_CHECKING:
+    from airflow_provider_klaviyo.loading.lanes import Lane
     from airflow_provider_klaviyo.loading.submit import Submission
     from airflow_provider_klaviyo.session import Session
 
@@ -24,6 +25,19 @@ log = logging.getLogger(__name__)
 SINGLES_IN_FLIGHT = 32
 LOOK_EVERY = 10.0
 """Seconds between two looks for what Klaviyo may have carried out."""
+
+
+def asked_once(batch: Batch, lane: Lane) -> bool:
+    """
+    Say whether Klaviyo was asked for something, or may have been, that it must not be asked for again.
+
+    :param batch: What it was asked with.
+    :param lane: How.
+    """
+    if lane.repeatable or lane.singly:
+        return False
+    taken = {Fate.LOADED, Fate.ACCEPTED, Fate.UNKNOWN} & batch.counts.keys()
+    return batch.state in {State.INTENT, State.DOUBT, State.ACCEPTED} or bool(taken)
 
 
 def settle_doubts(submission: Submission, session: Session, batches: Sequence[Batch]) -> None:
@@ -53,6 +67,8 @@ def _one_by_one(submission: Submission, batch: Batch, send: Callable[[Json], Kla
     stage, keys = submission.stage, submission.stage.keys(batch.name)
     items = submission.kind.lane_of(batch.name).unpack(stage.body(batch.name))
     refusals = [(at, refused) for at, refused in enumerate(pool.map(send, items)) if refused is not None]
+    if len(refusals) < len(items):
+        submission.taken()
     ended = []
     for at, refused in refusals:
         fault = refused.faults[0] if refused.faults else UNEXPLAINED
@@ -64,6 +80,7 @@ def _one_by_one(submission: Submission, batch: Batch, send: Callable[[Json], Kla
 
 def _send_one(session: Session, request: Callable[[Json], Request[Any]], item: Json) -> KlaviyoApiError | None:
     """Send one row; return the error of one that Klaviyo refuses for its content."""
+    session.sleep(0)  # raises once the task was ended
     try:
         session.send(request(item))
     except KlaviyoApiError as error:

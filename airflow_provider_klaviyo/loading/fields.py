@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from functools import cache, partial
 from typing import Any
@@ -59,10 +60,8 @@ def _value(value: Any) -> float:
     """Return a number, also of text: a CSV file has nothing else, and some drivers give decimals so."""
     kept = fit(value)
     if isinstance(kept, str):
-        try:
+        with suppress(*NO_NUMBER):  # it is refused with the rest below, outside of an error that may hold the value
             kept = fit(number(kept))
-        except NO_NUMBER:
-            pass  # refused with the rest, outside of the error that may hold the value
     if isinstance(kept, bool) or not isinstance(kept, (int, float)):
         raise Unfit("bad_value", "an event's value is a number, without signs of thousands and currency")
     return kept

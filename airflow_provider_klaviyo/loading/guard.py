@@ -8,17 +8,34 @@ It narrows the time in which somebody can change their mind unseen, to that betw
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from airflow_provider_klaviyo.api import lists
-from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError
 from airflow_provider_klaviyo.loading.consent import Action, ConsentRules, Verdict, decide, holds
+from airflow_provider_klaviyo.loading.refusals import BLIND_REFUSALS, NOT_ROWS
+from airflow_provider_klaviyo.loading.rows import Fate
 from airflow_provider_klaviyo.loading.said import NOES
 from airflow_provider_klaviyo.loading.standing import Standing, standings
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.loading.rows import Json
     from airflow_provider_klaviyo.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable(Verdict):
+    """What becomes of a word about somebody whom Klaviyo refuses to look up."""
+
+    code: str = "not_readable"
+    reason: str = "Klaviyo refuses to look up who it is about: correct the row's e-mail address, phone number or id"
+
+    @property
+    def fate(self) -> Fate:
+        """The row is at fault."""
+        return Fate.REJECTED
 
 
 class Guard:
@@ -55,10 +72,13 @@ class Guard:
         """
         if lane in {"historical", "subscribe"} and not self._rules.subscribe:
             return [decide(word, Standing(), self._rules, double_opt_in=False) for word in words]
-        told = standings(self._session, words, self._about(lane))
+        told = self._standings(words, lane)
         # Read anew each time, and last: of who has no date, the list alone says whether they are asked.
         confirmed = lane == "subscribe" and self._opt_in_process() == "double_opt_in"
-        return [decide(word, each, self._rules, double_opt_in=confirmed) for word, each in zip(words, told, strict=True)]
+        return [
+            decide(word, each, self._rules, double_opt_in=confirmed) if each else Unreadable(word)
+            for word, each in zip(words, told, strict=True)
+        ]
 
     def carried_out(self, lane: str, words: Sequence[Json]) -> list[bool]:
         """
@@ -69,10 +89,10 @@ class Guard:
         :param lane: How they were sent.
         :param words: The words.
         """
-        told = standings(self._session, words, self._about(lane))
+        told = self._standings(words, lane)
         leaving = lane == Action.UNSUBSCRIBE and self._rules.left_list is not None
         return [
-            holds(word, each, self._rules) or (leaving and not each.member)  # all of them were in the list
+            each is not None and (holds(word, each, self._rules) or (leaving and not each.member))  # all of them were in the list
             for word, each in zip(words, told, strict=True)
         ]
 
@@ -96,6 +116,31 @@ class Guard:
                 " nothing is sent. Look at the source, or raise max_change."
             )
 
+    def _standings(self, words: Sequence[Json], lane: str) -> list[Standing | None]:
+        """
+        Read where people stand; ``None`` of those whose identifiers Klaviyo refuses to look up.
+
+        One of them makes it refuse the request about all: they are halved until the guilty stand alone.
+        """
+        told: list[Standing | None] = []
+        left, refused = [words], 0
+        while left:
+            some = left.pop()
+            try:
+                told += standings(self._session, some, self._about(lane))
+            except KlaviyoApiError as error:
+                refused += 1
+                if not _about_identifiers(error) or refused > BLIND_REFUSALS:
+                    raise
+                middle = len(some) // 2
+                if middle:
+                    left += [some[middle:], some[:middle]]
+                else:
+                    told.append(None)
+            else:
+                refused = 0
+        return told
+
     def _about(self, lane: str) -> str | None:
         """Return the list, where a lane is about one."""
         if lane in {Action.SUPPRESS, Action.UNSUPPRESS}:
@@ -111,3 +156,7 @@ class Guard:
     def _members(self) -> int:
         request = lists.get(list_id=str(self._rules.list_id), additional_fields={"list": ["profile_count"]})
         return int(self._session.send(request)["data"]["attributes"]["profile_count"])
+
+
+def _about_identifiers(error: KlaviyoApiError) -> bool:
+    return error.status == HTTPStatus.BAD_REQUEST and not any(fault.code in NOT_ROWS for fault in error.faults)

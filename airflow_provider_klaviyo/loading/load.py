@@ -8,10 +8,11 @@ Whoever calls the steps again with the same journal, after a crash or on another
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ABOUT_WHAT_IS_STAGED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
-"""Refusals that would come again however often the staged batches were sent: the list is gone, say."""
-
 UNSENT = frozenset({State.NEW, State.INTENT, State.DOUBT})
 
 
@@ -62,6 +60,11 @@ class Load:
     plan: Plan
     journal: Journal
     _known: tuple[str, Manifest] | None = None
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        """Send nothing more, because the task is ended: answers that come are written down, and the next try goes on behind them."""
+        self._ended.set()
 
     @property
     def staged(self) -> bool:
@@ -138,6 +141,7 @@ class Load:
         if not any(batch.state in UNSENT for batch in family(self.journal, manifest.batches)):
             return
         self._check_same(manifest, session)
+        self._say_what_is_known(manifest)
         history = History(self.plan, manifest.account)
         history.begin(self.journal.load_id, manifest.batches, self._stage)
         submission = Submission(
@@ -149,13 +153,26 @@ class Load:
             waiting_time=self.plan.chunk_waiting_time,
             settle_seconds=self.plan.settle_seconds,
             audit=self._audit,
+            ended=self._ended,
         )
         try:
             submission.run(manifest.batches)
-        except KlaviyoApiError as error:
-            if error.status in ABOUT_WHAT_IS_STAGED:
+        except KlaviyoApiError:
+            if submission.may_abandon(manifest.batches):
                 self._abandon(manifest, history)
             raise
+
+    def _say_what_is_known(self, manifest: Manifest) -> None:
+        """Say in the log that an earlier try has begun, and how far it came."""
+        states = [batch.state for batch in family(self.journal, manifest.batches)]
+        if any(state is not State.NEW for state in states):
+            log.info(
+                "An earlier try has staged %s rows and begun to send them: of their batches %s are with Klaviyo, %s may be, %s are not sent.",
+                sum(manifest.batches.values()),
+                sum(state in {State.ACCEPTED, State.SETTLED} for state in states),
+                sum(state in {State.INTENT, State.DOUBT} for state in states),
+                sum(state is State.NEW for state in states),
+            )
 
     def _check_same(self, manifest: Manifest, session: Session) -> None:
         """Go on only with what was laid ready: the same list, the same rules, the same account."""
@@ -208,11 +225,14 @@ class Load:
         """
         kind = self._kind(self._manifest)
         settlement = Settlement(session, kind, self._stage, self.journal, self.plan.identity_conflict)
+        audit = self._audit
         for job_id, batch in self.pending().items():
             if job_id in jobs:
                 settlement.settle(batch, jobs[job_id])
-                if self._audit:
-                    self._audit.told(batch.name, "unknown" if batch.counts.get(Fate.UNKNOWN) else "accepted", job_id)
+                if audit:
+                    audit.note(batch.name, "unknown" if batch.counts.get(Fate.UNKNOWN) else "accepted", job_id)
+        if audit and (errors := audit.write()):
+            raise errors[0]
 
     def verify(self, session: Session) -> None:
         """
@@ -270,6 +290,8 @@ class Load:
             seconds=round((datetime.now(UTC) - datetime.fromisoformat(manifest.staged_at)).total_seconds(), 3),
             rejects_path=path,
         )
+        if audit := self._audit:
+            audit.reconcile(batches)
         History(self.plan, manifest.account).finish(self.journal.load_id, batches, stage)
         self.journal.write(Phase.DONE, report=report.as_json())
         (log.warning if report.dropped else log.info)("%s", report)
@@ -282,7 +304,10 @@ class Load:
 
         What was sent stands in the ledger, as accepted or in doubt; what was not sent is forgotten.
         """
-        history.finish(self.journal.load_id, list(family(self.journal, manifest.batches)), self._stage)
+        batches = list(family(self.journal, manifest.batches))
+        if audit := self._audit:
+            audit.reconcile(batches)
+        history.finish(self.journal.load_id, batches, self._stage)
         self.journal.write(Phase.STAGING)
         self._stage.remove()
 

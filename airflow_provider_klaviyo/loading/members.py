@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_klaviyo.api import lists
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
+from airflow_provider_klaviyo.api.pages import in_large_pages
 from airflow_provider_klaviyo.loading.checks import Check
 from airflow_provider_klaviyo.loading.kinds import Kind, Profiles, digest, person
 from airflow_provider_klaviyo.loading.lanes import Lane, encode, rows_lane
@@ -20,6 +23,8 @@ from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome, Reject, S
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.session import Session
+
+log = logging.getLogger(__name__)
 
 FOUND_BY = ("id", "email", "phone_number", "external_id")
 PAGE = 100
@@ -31,13 +36,17 @@ class Members(Kind):
     """
     The members of a list: https://developers.klaviyo.com/en/reference/add_profiles_to_list and its like. That subscribes and unsubscribes nobody.
 
-    Rows name people by Klaviyo's ``id``, or by ``email``, ``phone_number`` or ``external_id``; who is unknown becomes a profile.
+    Rows name people by Klaviyo's ``id``, or by ``email``, ``phone_number`` or ``external_id``; who is unknown becomes a profile. While rows
+    are rejected it is not known whom they name, and nobody is taken out.
 
     :param list_id: The list.
     :param max_change: The most members who may be taken out: a count, or below 1 a share.
+    :param allows: Whether so many rows of so many may be rejected: then people are only added. By default that stops the load.
     """
 
-    def __init__(self, list_id: str, max_change: float | None = None) -> None:
+    def __init__(
+        self, list_id: str, max_change: float | None = None, allows: Callable[[int, int], bool] = lambda rejected, _read: not rejected
+    ) -> None:
         def ids(rows: Sequence[Json]) -> list[str]:
             return [each["id"] for each in rows]
 
@@ -57,8 +66,12 @@ class Members(Kind):
         )
         self.list_id, self.people = list_id, people
         self.max_change = MOST_REMOVED if max_change is None else max_change
+        self.allows = allows
         self._members: sqlite3.Connection | None = None
-        self._named = 0
+        self._read = self._named = 0
+        self._rejected: Counter[str] = Counter()
+        self._still_there: set[str] = set()
+        self._shown: set[str] | None = None
 
     def open(self, session: Session, stack: ExitStack) -> None:
         """Read who is in the list now."""
@@ -100,6 +113,14 @@ class Members(Kind):
         """Return the lane of somebody to be added or taken out."""
         return "remove" if "removed" in data else "bulk"
 
+    def holding(self, said: Iterator[tuple[str, Json] | Outcome]) -> Iterator[tuple[str, Json] | Outcome]:
+        """Count the rows, and those that name nobody because they are rejected."""
+        for each in said:
+            self._read += 1
+            if isinstance(each, Outcome) and each.fate is Fate.REJECTED:
+                self._rejected[each.code] += 1
+            yield each
+
     def known(self, key: str, data: Json) -> Outcome | None:
         """Return what becomes of somebody who is in the list."""
         database = self._opened
@@ -121,13 +142,15 @@ class Members(Kind):
         """
         Yield the members whom no row has named.
 
-        :raises KlaviyoConfigError: They are more than may be taken out, or no row named anybody.
+        :raises KlaviyoConfigError: They are more than may be taken out, or it is not known whom all rows name.
         """
         members, surplus = self._opened.execute("SELECT count(*), count(*) FILTER (WHERE NOT wanted) FROM members").fetchone()
         if not self._named:
             raise KlaviyoConfigError(
                 "no row names anybody, and the list would be emptied: nothing is sent. Delete the list if that is meant."
             )
+        if surplus and not self._all_are_known(surplus):
+            return
         most = self.max_change * members if self.max_change < 1 else self.max_change
         if surplus > most:
             raise KlaviyoConfigError(
@@ -136,6 +159,20 @@ class Members(Kind):
             )
         for (profile_id,) in self._opened.execute("SELECT id FROM members WHERE NOT wanted ORDER BY id"):
             yield f"member {profile_id}", {"id": profile_id, "removed": True}
+
+    def _all_are_known(self, surplus: int) -> bool:
+        if not self._rejected:
+            return True
+        count = self._rejected.total()
+        why = ", ".join(f"{code}: {each:,}" for code, each in self._rejected.most_common())
+        unread = f"{count:,} of {self._read:,} rows are rejected ({why}), and whom they name is not known"
+        if not self.allows(count, self._read):
+            raise KlaviyoConfigError(
+                f"{unread}; {surplus:,} of the list's members are named by no other row: nothing is sent. Mend the rows, or say with"
+                " allowed_rejects how many there may be: then people are only added, and the rejects file says which rows they are."
+            )
+        log.warning("%s: people are added, and nobody is taken out; %s of the list's members are named by no other row.", unread, surplus)
+        return False
 
     @property
     def _opened(self) -> sqlite3.Connection:
@@ -147,8 +184,11 @@ class Members(Kind):
         """Look who is in the list; who was taken out is not."""
         if lane.name == "bulk":
             return self.people.shown(session, lane, items)
-        found = {each["id"] for each in session.walk(lists.profile_ids(list_id=self.list_id, page_size=lists.MOST_MEMBERS))}
-        return [each["id"] not in found for each in items]
+        ids = [each["id"] for each in items]
+        if self._shown is None or not self._still_there.isdisjoint(ids):  # these were asked for before
+            self._shown = {each["id"] for each in session.walk(in_large_pages(lists.profile_ids(list_id=self.list_id)))}
+        self._still_there = self._shown.intersection(ids)
+        return [each not in self._shown for each in ids]
 
 
 def _name(name: str, value: Any) -> bytes:

@@ -113,7 +113,8 @@ class Plan:
     :param poll_interval: Seconds between two looks at Klaviyo's jobs.
     :param max_batch_items: Rows a request at most; Klaviyo's own maximum by default.
     :param max_batch_bytes: Bytes a request at most, before compression.
-    :param chunk_waiting_time: Seconds between two requests with rows; the account's limits are kept without it.
+    :param chunk_waiting_time: Seconds between two requests with rows, but for events that go one by one; the account's limits are kept
+        without it.
     :raises KlaviyoConfigError: Two arguments exclude each other.
     """
 

@@ -7,17 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from airflow_provider_klaviyo.api.bodies import EVENT_FIELDS
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.api.subscriptions import LeftChannel
 from airflow_provider_klaviyo.api.values import is_null
-from airflow_provider_klaviyo.loading import said
-from airflow_provider_klaviyo.loading.checks import PROFILE_FIELDS, Check, Invalid
+from airflow_provider_klaviyo.loading.checks import Check, Invalid
+from airflow_provider_klaviyo.loading.destinations import fields_of
 from airflow_provider_klaviyo.loading.history import History
 from airflow_provider_klaviyo.loading.kinds import Kind, digest
 from airflow_provider_klaviyo.loading.lanes import SINGLE, Lane
 from airflow_provider_klaviyo.loading.ledger import Sent
-from airflow_provider_klaviyo.loading.mapping import Unmappable, as_columns, mapper
+from airflow_provider_klaviyo.loading.mapping import Unmappable, as_columns, check_destinations, mapper
 from airflow_provider_klaviyo.loading.plan import Plan
 from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome, Reject, Row, Skip
 from airflow_provider_klaviyo.loading.seen import Seen
@@ -26,8 +25,6 @@ Source = Iterable[Row | Skip | Reject | Mapping[str, Any]]
 Mapped = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 SHAPES = 1_000
 """Sets of columns whose mapping is remembered."""
-KNOWN = PROFILE_FIELDS | EVENT_FIELDS | frozenset(said.FIELDS)
-"""Columns that are fields, though they may name the row as well."""
 
 
 def _as_it_is(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -73,7 +70,8 @@ class Preparation:
         self._room = {name: room_for_items(plan, lane) for name, lane in kind.lanes.items()}
         self._leave_out = check.leave_out if plan.on_invalid == "drop_field" else None
         if plan.mapping:
-            self._map: Mapped = mapper(plan.mapping, sparse=plan.sparse, leave_out=self._leave_out)
+            check_destinations(plan.mapping, plan.kind)
+            self._map: Mapped = mapper(plan.mapping, sparse=plan.sparse, leave_out=self._leave_out, region=plan.default_region)
         else:
             self._map = self._by_name if plan.columns else _as_it_is
 
@@ -165,8 +163,10 @@ class Preparation:
             if len(self._by_columns) == SHAPES:
                 self._by_columns.clear()  # lines of JSON may all be different
             # A table's own id is no id of Klaviyo's: it names the row, and is not sent.
-            left = [name for name in columns if name != self.plan.key_field or (name in KNOWN and name != "id")]
-            self._by_columns[columns] = mapper(as_columns(left), leave_out=self._leave_out)
+            fields = fields_of(self.plan.kind) - {"id"}
+            mappings = as_columns([name for name in columns if name != self.plan.key_field or name in fields])
+            check_destinations(mappings, self.plan.kind, some=self.plan.sparse)
+            self._by_columns[columns] = mapper(mappings, leave_out=self._leave_out)
         return self._by_columns[columns](source)
 
     def _key(self, source: Mapping[str, Any], position: int) -> str:

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
-from airflow_provider_klaviyo.api.errors import Fault, KlaviyoApiError
+from airflow_provider_klaviyo.api.errors import Fault, KlaviyoApiError, KlaviyoError
 from airflow_provider_klaviyo.loading.journal import HALVES, Batch
 from airflow_provider_klaviyo.loading.lanes import SINGLE, Lane
 
 TOO_MUCH = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY})
 """Answers that can be one row's fault."""
+ABOUT_WHAT_IS_STAGED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
+"""Answers that would come again however often the staged batches were sent: the list is gone, say."""
 WHOLE = frozenset(
     {"", "/data", "/data/attributes", "/data/attributes/profiles", "/data/attributes/profiles/data", "/data/attributes/events-bulk-create"}
 )
@@ -92,6 +94,29 @@ def about_rows(error: KlaviyoApiError) -> bool:
     if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE and any(fault.code in NOT_ROWS for fault in error.faults):
         return False
     return all(fault.pointer.rstrip("/") in WHOLE and not fault.parameter for fault in error.faults)
+
+
+def about_stage(error: KlaviyoError) -> bool:
+    """Whether what is staged would be refused again, however often it was sent."""
+    return (
+        isinstance(error, KlaviyoApiError)
+        and error.status in ABOUT_WHAT_IS_STAGED
+        and not any(fault.code in NOT_ROWS for fault in error.faults)
+    )
+
+
+def in_a_row(error: KlaviyoApiError, refusals: int) -> KlaviyoApiError:
+    """
+    Return a refusal that says how many came before it without one success between, where they were several.
+
+    :param error: The last of them.
+    :param refusals: How many there were.
+    """
+    if refusals <= 1:
+        return error
+    first, *others = error.faults or (UNEXPLAINED,)
+    said = f"{refusals} requests in a row were refused, none of them for a row that Klaviyo names, so it is not the rows. The last: {first.detail}"
+    return replace(error, faults=(replace(first, detail=said), *others))
 
 
 def _about_unique_id(fault: Fault) -> bool:

@@ -17,12 +17,15 @@ from airflow_provider_klaviyo.loading.journal import WITHOUT_PHONE, Batch, Journ
 from airflow_provider_klaviyo.loading.kinds import Kind, person
 from airflow_provider_klaviyo.loading.lanes import Lane, encode
 from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome
+from airflow_provider_klaviyo.loading.seen import WIDTH
 from airflow_provider_klaviyo.loading.stage import Stage
 from airflow_provider_klaviyo.session import Session
 from airflow_provider_klaviyo.watch import Watch
 
 IMPORT: jobs.Kind = "profile-bulk-import"
 """The one kind of job that names the rows it failed."""
+CHANGED = bytes(WIDTH)
+"""The mark of a row that went out otherwise than the source has it: no row's own, so that the next load sends it once more."""
 
 
 def family(journal: Journal, batches: Mapping[str, int]) -> Iterator[Batch]:
@@ -42,7 +45,7 @@ def look(session: Session, kind: jobs.Kind, job_ids: Iterable[str]) -> Iterator[
     :param job_ids: The jobs.
     :return: Each time those that are done by then; ``None`` for one that Klaviyo knows no more.
     """
-    watch = Watch(kind, job_ids)
+    watch = Watch(kind, reversed(list(job_ids)))  # as the list has them, and as a trigger has waited for them
     gone: dict[str, Job | None] = {}
     while True:
         for request in watch.round():
@@ -160,7 +163,7 @@ class Settlement:
             lane.pack(encode(items[at]) for at in again),
             [keys[at] for at in again],
             [identities[at] for at in again],
-            [marks[at] for at in again] if marks else (),
+            [CHANGED] * len(again) if marks else (),
         )
         self.journal.record(Batch(child, len(again)))
         batch.children = (child,)

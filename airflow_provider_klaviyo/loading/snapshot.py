@@ -9,7 +9,8 @@ can tell whose Klaviyo holds: it leaves the snapshot and is sent again. A load t
 is not noticed is a load that dies for good while another sends the same rows: loads that share a snapshot belong one behind the other.
 
 A snapshot is a file that is written under a new name, ``<number>-<load>.snapshot``, and counts only with its last bytes: object
-storage cannot rename, and a process may die while it writes. The one before is removed when it is complete.
+storage cannot rename, and a process may die while it writes. The one before is removed when it is complete. Beside the rows it says of
+each load that has begun that it has, and of the last that it was taken in: a load may die before it has written that down itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import re
 import sqlite3
 import struct
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from hashlib import blake2b
 from itertools import chain, islice
@@ -41,6 +42,8 @@ FORMAT = b"klvsnap1"
 BLOCK = 16_384
 """Pairs that are read or written at once."""
 NAME = re.compile(r"(\d{12})-.+\.snapshot")
+TAKEN = blake2b(b"", digest_size=8, person=b"taken").digest()
+"""What stands in place of a load's mark where it says that it has begun, once it was taken in."""
 ATTEMPTS = 5
 """How often a snapshot is written while others write theirs."""
 
@@ -49,7 +52,8 @@ SELECT identity, fingerprint FROM given
 UNION ALL SELECT identity, fingerprint FROM held WHERE identity NOT IN (SELECT identity FROM given)
 ORDER BY 1"""
 DONE = """
-SELECT held.identity, CASE WHEN given.identity IS NULL THEN held.fingerprint WHEN held.fingerprint = ? THEN given.fingerprint END AS kept
+SELECT held.identity,
+    CASE WHEN given.identity IS NULL THEN nullif(held.fingerprint, :taken) WHEN held.fingerprint = :mark THEN given.fingerprint END AS kept
 FROM held LEFT JOIN given ON given.identity = held.identity
 WHERE kept IS NOT NULL
 ORDER BY 1"""
@@ -91,7 +95,7 @@ class Fingerprints:
             self._database.executemany("INSERT OR REPLACE INTO given VALUES (?, ?)", block)
         return self._database.execute("SELECT 1 FROM given").fetchone() is not None
 
-    def merged(self, query: str, *values: int) -> Iterator[bytes]:
+    def merged(self, query: str, values: Mapping[str, int]) -> Iterator[bytes]:
         """Yield blocks of pairs in the order of their identities: what is known, and what was given, by a query over the two."""
         rows = self._database.execute(query, values)
         while block := rows.fetchmany(BLOCK):
@@ -135,29 +139,28 @@ class Snapshot:
         :param identities: Its rows.
         """
         mark, entry = _mark(load_id), _entry(load_id)
-        self._write(load_id, ((each, mark) for each in identities), (entry, mark), BEGUN, unless=(entry, mark))
+        self._write(load_id, ((each, mark) for each in identities), (entry, mark), BEGUN)
 
     def replace(self, load_id: str, rows: Iterable[tuple[bytes, bytes]], forget: Iterable[bytes]) -> None:
         """
-        Take in what became of the rows a load has begun, and remove the snapshots before.
+        Take in what became of the rows a load has begun, and remove the snapshots before; again does nothing.
 
         :param load_id: The load.
         :param rows: What Klaviyo took, by identity with its fingerprint.
         :param forget: The rows of which it is not known what Klaviyo holds now; ``rows`` may have some of them, which are kept.
         """
         given = chain(((each, None) for each in forget), rows)
-        self._write(load_id, given, (_entry(load_id), None), DONE, *ONE.unpack(_mark(load_id)))
+        self._write(load_id, given, (_entry(load_id), TAKEN), DONE, taken=ONE.unpack(TAKEN)[0], mark=ONE.unpack(_mark(load_id))[0])
 
     def _write(
         self,
         load_id: str,
         given: Iterable[tuple[bytes, bytes | None]],
-        entry: tuple[bytes, bytes | None],
+        entry: tuple[bytes, bytes],
         query: str,
-        *values: int,
-        unless: tuple[bytes, bytes] | None = None,
+        **values: int,
     ) -> None:
-        """Write a snapshot, and once more if somebody else has written one meanwhile, who did not see this one."""
+        """Write a snapshot where none has the entry, and once more if somebody else has written one meanwhile, who did not see this one."""
         written: set[str] = set()
         with fingerprints() as held:
             if not held.give(given):
@@ -165,10 +168,10 @@ class Snapshot:
             held.give([entry])
             for _ in range(ATTEMPTS):
                 self._read(held, besides=written)
-                if unless and held.get(unless[0]) == unless[1]:
+                if held.get(entry[0]) == entry[1]:
                     return
                 path = self._next(load_id)
-                _put(path, held.merged(query, *values))
+                _put(path, held.merged(query, values))
                 written.add(path.name)
                 if not any(each.name[:12] >= path.name[:12] and each.name not in written for each in self._files()):
                     break
@@ -240,5 +243,5 @@ def _mark(load_id: str) -> bytes:
 
 
 def _entry(load_id: str) -> bytes:
-    """Return the identity under which stands that a load has begun."""
+    """Return the identity under which stands how far a load has come."""
     return blake2b(load_id.encode(), digest_size=8, person=b"load").digest()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_klaviyo.api import subscriptions
@@ -12,39 +12,34 @@ from airflow_provider_klaviyo.api.jobs import Job, Kind
 from airflow_provider_klaviyo.api.request import Json, Request
 from airflow_provider_klaviyo.operators.base import Journal, KlaviyoOperator, Personal, in_doubt
 from airflow_provider_klaviyo.operators.jobs import JobOperator
+from airflow_provider_klaviyo.operators.not_nothing import NotNothing
 from airflow_provider_klaviyo.operators.portions import PortionsOperator, portions
 
 if TYPE_CHECKING:
-    import jinja2
     from airflow.sdk import Context
 
+    from airflow_provider_klaviyo.loading.standing import Standing
     from airflow_provider_klaviyo.session import Session
 
 
-class ConsentOperator(PortionsOperator):
+class ConsentOperator(NotNothing, PortionsOperator):
     """
     Send requests about what people agreed to.
 
     :param list_id: The list it is about.
     """
 
-    list_id: str | None = None
+    not_nothing: ClassVar[tuple[str, ...]] = ("list_id",)
 
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
-    ) -> None:
-        """Render as usual, and refuse a list that was given and came to nothing: without a list it is about everything."""
-        given = parent is self and self.list_id is not None
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
-        if given and self.list_id is None:
-            raise KlaviyoConfigError(f"{type(self).__name__} {self.task_id!r}: list_id was given and came to nothing")
+    list_id: str | None = None
 
 
 class KlaviyoSubscribeProfilesOperator(ConsentOperator):
     """
     Subscribe people to marketing.
 
-    It takes back what they did against it before: unsubscribing, complaints, suppressions by hand. So it is sent once. After a
+    It would take back what they did against it before: unsubscribing, complaints, suppressions by hand, leaving any list. So they are
+    looked for before anything is sent, and one who has said no fails the task unless ``resubscribe`` is said. And it is sent once: after a
     try whose outcome is not known, the next reads everybody back: it is done if all are subscribed, and in the list; otherwise
     ``KlaviyoInDoubt`` says so, for Klaviyo carries it out only some minutes after it has accepted it, and shows no job.
 
@@ -59,8 +54,8 @@ class KlaviyoSubscribeProfilesOperator(ConsentOperator):
         One that was given and renders to nothing is refused.
     :param historical_import: Whether consent was given long ago: nobody has to confirm it, no flow of the list starts, and each
         profile has a ``consented_at`` in the past.
-    :param resubscribe: Whether a historical import may subscribe people who have said no since their ``consented_at``. Otherwise
-        they are looked for before anything is sent, and one of them fails the task.
+    :param resubscribe: Whether people may be subscribed who have said no: at all, or in a historical import at their ``consented_at`` or
+        since.
     :param custom_source: Where the consent comes from, in your words.
     :return: How many profiles Klaviyo was asked to subscribe.
     """
@@ -89,40 +84,32 @@ class KlaviyoSubscribeProfilesOperator(ConsentOperator):
         """Send the requests, and return how many people they are about."""
         journal, requests = Journal(context), list(self.requests())
         with self.hook.session() as klaviyo:
-            if self.historical_import and not self.resubscribe:
-                self._respect(
-                    klaviyo,
-                    [
-                        each
-                        for each in self.due(requests, journal)
-                        if not (journal.under_way and journal.get("request") == self.digest(each))
-                    ],
-                )
+            if not self.resubscribe:
+                begun = journal.get("request") if journal.under_way else None
+                self._respect(klaviyo, [each for each in self.due(requests, journal) if self.digest(each) != begun])
             self.send_all(klaviyo, requests, journal)
         journal.close()
         return len(self.profiles)
 
     def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:
         """Read everybody back: it is done where all are subscribed now."""
-        from airflow_provider_klaviyo.loading import standing
+        from airflow_provider_klaviyo.loading.consent import ConsentRules, holds
 
-        rows = _people(request)
-        there = standing.found(klaviyo, rows, self.list_id)
-        return _decided(self, request, journal, [standing.subscribed(row, there) for row in rows])
+        rules = ConsentRules(subscribe=True, list_id=self.list_id)
+        words = _words(request, "subscribe")
+        told = zip(words, _told(klaviyo, words, self.list_id), strict=True)
+        return _decided(self, request, journal, [not each.foreign and holds(word, each, rules) for (_, word), each in told])
 
     def _respect(self, klaviyo: Session, requests: Sequence[Request[Json]]) -> None:
         """Refuse to subscribe who has said no since."""
-        from airflow_provider_klaviyo.loading import standing
-
         refused = 0
         for request in requests:
-            rows = _people(request)
-            there = standing.found(klaviyo, rows)
-            refused += sum(standing.refused_since(row, there, self.list_id) for row in rows)
+            words = _words(request, "subscribe")
+            refused += len({at for (at, word), each in zip(words, _told(klaviyo, words), strict=True) if _is_against(word, each)})
         if refused:
             raise KlaviyoConfigError(
-                f"{refused:,} profiles have unsubscribed, complained or been suppressed since the consent that is to be imported: nothing"
-                " is sent. Leave them out, or say resubscribe=True if they have agreed anew"
+                f"{refused:,} profiles have unsubscribed, complained, been suppressed or left a list, and no later consented_at says that"
+                " they agreed anew, or their id leads to somebody else: nothing is sent. Leave them out, or say resubscribe=True"
             )
 
 
@@ -173,11 +160,8 @@ class KlaviyoUnsubscribeProfilesOperator(ConsentOperator):
 
     def recall(self, klaviyo: Session, request: Request[Any], journal: Journal) -> Any:
         """Look whether all have left the list; all of them were in it."""
-        from airflow_provider_klaviyo.loading import standing
-
-        rows = _people(request)
-        members = standing.found(klaviyo, rows, self.list_id)
-        return _decided(self, request, journal, [_email(row) not in members for row in rows])
+        told = _told(klaviyo, _words(request, "unsubscribe"), self.list_id)
+        return _decided(self, request, journal, [not each.member for each in told])
 
     def _requests(self, people: Sequence[Mapping[str, Any]], list_id: str | None) -> Iterator[Request[Json]]:
         def request(some: Sequence[Mapping[str, Any]]) -> Request[Json]:
@@ -220,16 +204,11 @@ class KlaviyoUnsubscribeProfilesOperator(ConsentOperator):
 
     def _looked(self, klaviyo: Session, list_id: str, some: Request[Json]) -> tuple[list[int], list[int]]:
         """Return the positions of those who are in the list, and of those who are not and have not left it before."""
-        from airflow_provider_klaviyo.loading import standing
-
-        rows = _people(some)
-        members = standing.found(klaviyo, rows, list_id)
-        others = [at for at, row in enumerate(rows) if _email(row) not in members]
-        there = standing.found(klaviyo, [rows[at] for at in others])
-        strangers = [at for at in others if not standing.has_left(there.get(_email(rows[at])), list_id)]
+        told = _told(klaviyo, _words(some, "unsubscribe"), list_id)
+        strangers = [at for at, each in enumerate(told) if not each.member and not each.left]
         if strangers:
-            self.log.warning("%s of %s profiles are not in the list: not_in_list=%r.", len(strangers), len(rows), self.not_in_list)
-        return [at for at in range(len(rows)) if at not in others], strangers
+            self.log.warning("%s of %s profiles are not in the list: not_in_list=%r.", len(strangers), len(told), self.not_in_list)
+        return [at for at, each in enumerate(told) if each.member], strangers
 
     def _refuse(self, strangers: Sequence[str]) -> None:
         if strangers:
@@ -296,6 +275,36 @@ class KlaviyoUnsuppressProfilesOperator(SuppressionOperator):
 def _people(request: Request[Any]) -> list[Json]:
     """Return the people of a request, as resources."""
     return request.json["data"]["attributes"]["profiles"]["data"] if request.json else []
+
+
+def _words(request: Request[Any], action: str) -> list[tuple[int, Json]]:
+    """Return what the people of a request say, a word for each channel, with their positions."""
+    return [
+        (
+            at,
+            {name: row["attributes"][name] for name in ("email", "phone_number") if row["attributes"].get(name)}
+            | ({"id": row["id"]} if row.get("id") else {})
+            | {name: said[name] for name in ("consented_at",) if said.get(name)}
+            | {"action": action, "channel": f"{medium}.{kind}"},
+        )
+        for at, row in enumerate(_people(request))
+        for medium, kinds in row["attributes"]["subscriptions"].items()
+        for kind, said in kinds.items()
+    ]
+
+
+def _told(klaviyo: Session, words: Sequence[tuple[int, Json]], list_id: str | None = None) -> list[Standing]:
+    """Read where the people of words stand."""
+    from airflow_provider_klaviyo.loading.standing import standings
+
+    return standings(klaviyo, [word for _, word in words], list_id)
+
+
+def _is_against(word: Json, standing: Standing) -> bool:
+    """Say whether somebody has said no that the word would take back. Klaviyo goes by its own id where there is one."""
+    from airflow_provider_klaviyo.loading.consent import said_at
+
+    return standing.said_no_since(said_at(word)) or bool(standing.foreign and "id" in word)
 
 
 def _email(row: Json) -> str:

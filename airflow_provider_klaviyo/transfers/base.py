@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_klaviyo.loading import LoadReport, Plan, Reject, Row, Skip
     from airflow_provider_klaviyo.loading.load import Load
     from airflow_provider_klaviyo.loading.plan import AuditTrail
+    from airflow_provider_klaviyo.loading.prepare import Source
     from airflow_provider_klaviyo.session import Session
     from airflow_provider_klaviyo.transfers.results import ResultsTable
 
@@ -35,6 +38,11 @@ Mappings = Sequence[Any] | Mapping[str, Any] | str
 KindName = Literal["profiles", "events", "consent", "members"]
 REPORT = "report"
 """Key of the XCom with the load's report; it is there also when the load has failed by its plan."""
+KEPT = timedelta(days=90)
+"""How long it is kept what a load has done: longer than any takes."""
+FOLLOWED = 80
+"""Jobs that a trigger waits for: fewer than stand on one page of Klaviyo's list, for some have overtaken others."""
+ENDING = re.compile(r"(\.[^./]+)?(\.gz)?$")
 
 
 class TaskStore:
@@ -60,9 +68,7 @@ class TaskStore:
     def set(self, key: str, value: Any) -> None:
         """Set a key. It fails where another try of the task has taken over, and so comes before every request."""
         if self._store is not None:
-            from airflow.sdk.execution_time.context import NEVER_EXPIRE
-
-            self._store.set(f"{self._run}:{key}", value, retention=NEVER_EXPIRE)
+            self._store.set(f"{self._run}:{key}", value, retention=KEPT)
         self._kept[key] = value
 
 
@@ -88,7 +94,8 @@ class KlaviyoLoadOperator(KlaviyoOperator):
     :param staging_path: Folder for the batches until Klaviyo has confirmed them, as an object storage URL that every worker
         reaches; by default ``[klaviyo] staging_path`` of Airflow's configuration.
     :param rejects_path: File for the rows that were not loaded, JSON lines; each run replaces it, unless ``{{ run_id }}`` is part
-        of its name. By default one for each load below the staging path.
+        of its name. A mapped task (``expand``) puts its index before the ending: ``rejects.jsonl`` becomes ``rejects.3.jsonl``.
+        By default one for each load below the staging path.
     :param preview: Map, check and count, and return five rows as they would be sent; send nothing.
     :param poll_interval: Seconds between two looks at Klaviyo's jobs.
     :param job_timeout: How long to wait for Klaviyo's jobs; after that the task fails and, cleared, goes on waiting.
@@ -122,7 +129,7 @@ class KlaviyoLoadOperator(KlaviyoOperator):
     @abstractmethod
     def rows(self, context: Context, journal: Journal) -> Iterable[Row | Skip | Reject | Mapping[str, Any]]:
         """
-        Return the rows, to be read once.
+        Return the rows, to be read once. What has a ``close``, as a generator has, is closed also where the load stops before the last.
 
         :param context: Context of the running task.
         :param journal: For what has to be remembered until they are staged, such as an export's id.
@@ -132,6 +139,13 @@ class KlaviyoLoadOperator(KlaviyoOperator):
     def plan_fields(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
         """Return the arguments of the plan that only this load has."""
         return {}
+
+    _load: Any = None
+
+    def on_kill(self) -> None:
+        """Send nothing more; Airflow lets the task write down what is answered in the next seconds, and then kills it."""
+        if self._load is not None:
+            self._load.stop()
 
     def execute(self, context: Context) -> Json:
         """Load, from where an earlier hop or try stopped."""
@@ -153,15 +167,16 @@ class KlaviyoLoadOperator(KlaviyoOperator):
 
         journal = Journal(context)
         if self.preview:
-            rows = self.rows(context, journal)  # may defer, before Klaviyo is asked for anything
-            with self.hook.session() as klaviyo:
+            with ExitStack() as source:
+                rows = self._opened(source, context, journal)
+                klaviyo = source.enter_context(self.hook.session())
                 report = preview(rows, self._plan(context), klaviyo)
             journal.close()
             return report.as_json()
         if (run := journal.get("run")) is None:
             run = uuid4().hex[:8]
             journal.write(run=run)
-        load = Load(self._plan(context), LoadJournal(TaskStore(context, run)))
+        load = self._load = Load(self._plan(context), LoadJournal(TaskStore(context, run)))
         try:
             report = load.done or self._finished(load, context, journal)
         except StageLost:
@@ -174,13 +189,18 @@ class KlaviyoLoadOperator(KlaviyoOperator):
         return report.check(load.plan).as_json()
 
     def _finished(self, load: Load, context: Context, journal: Journal) -> LoadReport:
-        rows = None if load.staged else self.rows(context, journal)  # may defer, before Klaviyo is asked for anything
+        with ExitStack() as source:
+            rows = None if load.staged else self._opened(source, context, journal)
+            return self._carried_out(load, journal, rows, source)
+
+    def _carried_out(self, load: Load, journal: Journal, rows: Source | None, source: ExitStack) -> LoadReport:
         with self.hook.session() as klaviyo:
             try:
                 if rows is not None:
                     if results := self._results():
                         results.prepare()
                     load.stage(rows, klaviyo)
+                    source.close()
                 load.submit(klaviyo)
                 while load.pending():
                     self._settle(load, klaviyo, journal)
@@ -189,6 +209,12 @@ class KlaviyoLoadOperator(KlaviyoOperator):
                 return load.finish(klaviyo)
             finally:
                 load.pause(klaviyo)
+
+    def _opened(self, source: ExitStack, context: Context, journal: Journal) -> Source:
+        rows = self.rows(context, journal)  # may defer, before Klaviyo is asked for anything
+        if close := getattr(rows, "close", None):
+            source.callback(close)  # else the error of a load that stops midway would keep it open, and locks with it
+        return rows
 
     def _settle(self, load: Load, klaviyo: Session, journal: Journal) -> None:
         pauses = growing(self.poll_interval)
@@ -208,8 +234,10 @@ class KlaviyoLoadOperator(KlaviyoOperator):
                     " Nothing is lost: clear this task, and it goes on waiting for them."
                 )
             if self.deferrable:
-                kind = load.job_kind(next(iter(waiting.values())))
-                self._defer(kind, [job for job, batch in waiting.items() if load.job_kind(batch) == kind], deadline)
+                kinds = {job: load.job_kind(batch) for job, batch in waiting.items()}
+                kind = next(iter(kinds.values()))
+                # The newest: when they are done, hardly any other is not, and one page of the list tells of them all.
+                self._defer(kind, [job for job, each in kinds.items() if each == kind][-FOLLOWED:], deadline)
             time.sleep(next(pauses))
 
     def _results(self) -> ResultsTable | None:
@@ -249,7 +277,7 @@ class KlaviyoLoadOperator(KlaviyoOperator):
         return Plan(
             kind=self.kind,
             staging_path=folder("staging_path", self.staging_path),
-            rejects_path=file(self.rejects_path),
+            rejects_path=file(indexed(self.rejects_path, getattr(context["ti"], "map_index", -1))),
             mapping=self.mapping,
             columns=self.columns,
             sparse=self.sparse,
@@ -272,6 +300,16 @@ def file(given: str | None) -> ObjectStoragePath | None:
     from airflow.sdk import ObjectStoragePath
 
     return ObjectStoragePath(given) if given else None
+
+
+def indexed(path: str | None, index: int) -> str | None:
+    """
+    Return the path of a mapped task's own file: others of its task write theirs at the same time.
+
+    :param path: The path that all of them were given.
+    :param index: The task's index; below 0 it is not mapped.
+    """
+    return ENDING.sub(lambda ending: f".{index}{ending[0]}", path, count=1) if path and index >= 0 else path
 
 
 def lines_of(report: LoadReport) -> Iterable[Json]:

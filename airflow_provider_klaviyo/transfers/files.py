@@ -84,9 +84,10 @@ def rows_in(
     null_values: Sequence[str] = ("",),
     key_field: str | None = None,
     required: Collection[str] = (),
+    may_lack: Collection[str] = (),
     allow_missing: bool = False,
 ) -> Iterator[Row | Reject]:
-    """
+    r"""
     Return the rows of files, one after the other, the files in the order of their names. No file is held in memory.
 
     A row that is broken comes as a :class:`~airflow_provider_klaviyo.loading.rows.Reject` with its file and line. A file that is
@@ -104,6 +105,7 @@ def rows_in(
     :param key_field: The column that says what a row is called in the rejects file; by default, and where it is null, file and line.
         ``customer.id`` reaches into objects.
     :param required: Columns that each CSV and Parquet file has to have, and at least one row of all JSON Lines.
+    :param may_lack: Those of them that no line of JSON need have, because the export leaves out what is null: that is only said in the log.
     :param allow_missing: Whether it is well that no file is there: an export of an hour in which nothing happened.
     :raises KlaviyoFileError: No file is there, which another try may find; later, that one is not whole.
     :raises KlaviyoConfigError: A file cannot be read as it is; at the end, that no row had a column that is required.
@@ -112,7 +114,7 @@ def rows_in(
     found = find(path, conn_id=conn_id, allow_missing=allow_missing)
     formats = [format_of(source.name, file_format) for source in found]
     log.info("%s files with rows in %s.", len(found), path)
-    return _keyed(_rows(found, formats, text, required), key_field, frozenset(required))
+    return _keyed(_rows(found, formats, text, required), key_field, frozenset(required), frozenset(may_lack))
 
 
 def find(path: str | ObjectStoragePath, *, conn_id: str | None = None, allow_missing: bool = False) -> list[Source]:
@@ -195,7 +197,9 @@ def _told(info: Mapping[str, Any]) -> State:
     return str(info.get("size")), version
 
 
-def _keyed(rows: Iterator[Row | Reject], key_field: str | None, required: frozenset[str]) -> Iterator[Row | Reject]:
+def _keyed(
+    rows: Iterator[Row | Reject], key_field: str | None, required: frozenset[str], may_lack: frozenset[str]
+) -> Iterator[Row | Reject]:
     """Name rows by a column of theirs, and refuse at the end a column that none of them had: what it was to say went unsaid."""
     unseen, read = set(required), 0
     for row in rows:
@@ -206,7 +210,9 @@ def _keyed(rows: Iterator[Row | Reject], key_field: str | None, required: frozen
             if key_field is not None and (key := reached(row.data, key_field)) is not None and key is not ABSENT:
                 row = Row(str(key), row.data)  # noqa: PLW2901 - the same row by its name
         yield row
-    if unseen and read:
+    if read and (left := unseen & may_lack):
+        log.warning("None of the %s rows has %s, which the mapping names.", read, ", ".join(map(repr, sorted(left))))
+    if read and (unseen := unseen - may_lack):
         raise KlaviyoConfigError(
             f"None of the {read:,} rows has {', '.join(map(repr, sorted(unseen)))}, which the mapping or key_field names: mend the name, or have the export"
             " write what is null as null. Nothing of this load has been sent."

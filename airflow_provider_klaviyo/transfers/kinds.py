@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_klaviyo.api.subscriptions import Channel
+from airflow_provider_klaviyo.operators.not_nothing import NotNothing
 from airflow_provider_klaviyo.transfers.base import KindName, KlaviyoLoadOperator, audit_trail, folder
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class EventsLoad(KlaviyoLoadOperator):
         }
 
 
-class ConsentLoad(KlaviyoLoadOperator):
+class ConsentLoad(NotNothing, KlaviyoLoadOperator):
     """
     Load what people agreed to and what not.
 
@@ -88,9 +89,11 @@ class ConsentLoad(KlaviyoLoadOperator):
     ``phone_number``), about which ``channels``, and when (``consented_at``).
 
     Nobody is subscribed without a dated record of their yes, unless the list asks them to confirm. A newer word in Klaviyo wins, and who
-    has unsubscribed there stays so unless ``resubscribe`` is said. Each change is written down.
+    has unsubscribed there stays so unless ``resubscribe`` is said. Each change is written down. A ``list_id``, ``max_change`` or
+    ``audit_path`` that was given and renders to nothing is refused.
 
-    :param subscribe: Whether rows that say yes are sent. Otherwise only those that say no are, and the others are skipped and counted.
+    :param subscribe: Whether rows that say yes are sent, also those that take a suppression back. Otherwise only those that say no are, and
+        the others are skipped and counted.
     :param list_id: The list people are put in, or leave. Without one the words hold everywhere.
     :param leave: What a no is about where there is a list: that ``list`` alone, which takes nobody's consent, or ``everywhere``.
     :param channels: What words are about whose row names no channels.
@@ -103,6 +106,7 @@ class ConsentLoad(KlaviyoLoadOperator):
     """
 
     kind: ClassVar[KindName] = "consent"
+    not_nothing: ClassVar[tuple[str, ...]] = ("list_id", "max_change", "audit_path")
 
     subscribe: bool = False
     list_id: str | None = None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_klaviyo.loading.rows import Reject, Row
 
+OPTIONAL = re.compile(r"(profile\.)?(properties|location)\.")
+"""Begins the names of fields that a row may well be without."""
+
 
 class ObjectStorageSource(KlaviyoLoadOperator):
-    """
+    r"""
     Load the rows of files.
 
     The files are read once, in the order of their names; a next try that finds their rows staged does not read them again. A row that
@@ -68,8 +72,16 @@ class ObjectStorageSource(KlaviyoLoadOperator):
             null_values=self.null_values,
             key_field=self.key_field,
             required=self._required(),
+            may_lack=self._may_lack(),
             allow_missing=self.allow_missing,
         )
+
+    def _may_lack(self) -> set[str]:
+        """Return the columns that only properties and places come from: exports that leave out nulls may have none of them."""
+        from airflow_provider_klaviyo.loading.mapping import mappings_of
+
+        needed = {column for each in mappings_of(self.mapping) if not OPTIONAL.match(each.destination_field) for column in each.columns}
+        return self._required() - needed - {self.key_field}
 
     def _required(self) -> set[str]:
         """Return the columns that the mapping and ``key_field`` name."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_klaviyo.operators.base import Journal
@@ -14,8 +13,6 @@ from airflow_provider_klaviyo.transfers.sql import FETCH_SIZE, rows_of, sql_hook
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from airflow_provider_klaviyo.api.request import Json
 
 
 class SqlSource(KlaviyoLoadOperator):
@@ -44,17 +41,9 @@ class SqlSource(KlaviyoLoadOperator):
     sql_hook_params: Mapping[str, Any] | None = None
     fetch_size: int = FETCH_SIZE
 
-    _left_open: ExitStack | None = None
-
     def rows(self, context: Context, journal: Journal) -> Iterator[Mapping[str, Any]]:  # noqa: ARG002 - the query is its fields'
         """Return the query's rows, as a stream."""
-        rows = rows_of(sql_hook(self.sql_conn_id, self.sql_hook_params), self.sql, self.parameters, fetch_size=self.fetch_size)
-        return self._left_open.enter_context(closing(rows)) if self._left_open else rows
-
-    def _advance(self, context: Context) -> Json:
-        # Where a load stops before the last row, its error would keep the query open, and with it locks on the tables it reads.
-        with ExitStack() as self._left_open:
-            return super()._advance(context)
+        return rows_of(sql_hook(self.sql_conn_id, self.sql_hook_params), self.sql, self.parameters, fetch_size=self.fetch_size)
 
 
 class SqlToKlaviyoProfilesOperator(SqlSource, ProfilesLoad):

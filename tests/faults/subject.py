@@ -49,9 +49,9 @@ class Subject:
     doubtful: Callable[[Scenario], bool] = lambda _: False
 
 
-def messy(rows: list[Row], scenario: Scenario, bad: Row) -> Source:
-    """Put among the rows what never leaves: one that is skipped, one that says something again, one that nobody can use."""
-    return [*rows, Skip("skipped", "test", "A test."), rows[0], bad] if scenario.messy else list(rows)
+def messy(rows: list[Row], scenario: Scenario, *bad: Row) -> Source:
+    """Put among the rows what never leaves: one that is skipped, one that says something again, and those that nobody can use."""
+    return [*rows, Skip("skipped", "test", "A test."), rows[0], *bad] if scenario.messy else list(rows)
 
 
 def refused(scenario: Scenario) -> set[str]:

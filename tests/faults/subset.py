@@ -30,7 +30,7 @@ SUBSET: tuple[Scenario, ...] = (
     replace(PROFILES, jobs=(JobEnd("cancelled"),)),
     replace(PROFILES, jobs=(JobEnd(fail=(1,)),)),
     replace(PROFILES, jobs=(JobEnd(fail=(1,)),), plain=True),
-    replace(PROFILES, jobs=(JobEnd("cancelled"),), troubles=(Trouble("job", "404"),)),
+    replace(PROFILES, jobs=(JobEnd("cancelled"),) * 4, troubles=(Trouble("job", "404", times=9),)),
     replace(PROFILES, kills=(Kill(2, "after", SENT),)),
     replace(PROFILES, kills=(Kill(2, "after", "note .*:bulk"),)),
     EVENTS,

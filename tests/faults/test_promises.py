@@ -68,7 +68,7 @@ def test_one_bad_row_in_ten_thousand_costs_few_requests(
 def test_killed_for_good_with_a_request_in_the_air(klaviyo: SandboxServer, tmp_path: Path, kind: str) -> None:
     """Each try is killed while Klaviyo carries out a request; the last one finds everything done but for what was never sent."""
     killed = 0
-    for skip in (1, 3, 5):
+    for skip in (1, 2, 1):
         caught = klaviyo.fail(path=BULK, method="POST", skip=skip, delay=0.2)
         worker = worker_of(klaviyo, tmp_path, kind)
         while worker.poll() is None and not caught.hits:

@@ -21,6 +21,8 @@ LETTERS = {
     "N": "newer_in_klaviyo",
     "L": "not_in_list",
     "X": "not_liftable",
+    "O": "left_another_list",
+    "W": "undated_after_no",
     "?": "unclear_in_klaviyo",
 }
 DATES = ("undated", "older", "same", "later")
@@ -40,6 +42,7 @@ class State:
     :param at: When that was said.
     :param marks: Suppressions and when they were put.
     :param left: Whether they left the list, at :data:`T`.
+    :param left_other: Whether they left another list then.
     :param made: Whether the sandbox can have such a person.
     """
 
@@ -47,6 +50,7 @@ class State:
     at: datetime | None = None
     marks: tuple[tuple[str, datetime | None], ...] = ()
     left: bool = False
+    left_other: bool = False
     made: bool = True
 
 
@@ -67,6 +71,8 @@ STATES = {
     "by_hand_bounced": State(marks=(("USER_SUPPRESSED", T), ("HARD_BOUNCE", BEFORE))),
     "new_reason": State(YES, BEFORE, (("SOMETHING_NEW", T),), made=False),
     "left": State(YES, BEFORE, left=True),
+    "left_other": State(YES, BEFORE, left_other=True),
+    "never_left_other": State(left_other=True),
     "new_word": State("PENDING", T),
     "untold": State("", made=False),
 }
@@ -97,34 +103,40 @@ undated_yes     out  DSSS DSSS SSSS SSSS
 yes_bounced     in   UUUU UUUU UUUU UUUU
 yes_bounced     out  DSSS DSSS SSSS SSSS
 bounced         out  DSSS DSSS SSSS SSSS
-no              in   DKKK DNNS KKKK SNNS
-no              out  DKKK DNNS KKKK SNNS
-undated_no      in   DKKK DNNN KKKK SNNN
-suppressed_no   in   DKKK DNNS KKKK SNNS
-complained      in   DKKK DNNS KKKK SNNS
-complained      out  DKKK DNNS KKKK SNNS
-by_hand         in   DKKK DNNS KKKK SNNS
-by_hand_bounced out  DKKK DNNS KKKK SNNS
-new_reason      in   DKKK DNNS KKKK SNNS
-left            in   DKKK DNNS KKKK SNNS
-left            out  DKKK DNNS KKKK SNNS
+no              in   DKKK DNNS KKKK WNNS
+no              out  DKKK DNNS KKKK WNNS
+undated_no      in   DKKK DNNN KKKK WNNN
+suppressed_no   in   DKKK DNNS KKKK WNNS
+complained      in   DKKK DNNS KKKK WNNS
+complained      out  DKKK DNNS KKKK WNNS
+by_hand         in   DKKK DNNS KKKK WNNS
+by_hand_bounced out  DKKK DNNS KKKK WNNS
+new_reason      in   DKKK DNNS KKKK WNNS
+left            in   DKKK DNNS KKKK WNNS
+left            out  DKKK DNNS KKKK WNNS
 new_word        in   D??? D??? ???? ????
 untold          out  D??? D??? ???? ????
 undated_yes     in   UUUU UUUU UUUU UUUU
 bounced         in   DSSS DSSS SSSS SSSS
-undated_no      out  DKKK DNNN KKKK SNNN
-suppressed_no   out  DKKK DNNS KKKK SNNS
-by_hand         out  DKKK DNNS KKKK SNNS
-by_hand_bounced in   DKKK DNNS KKKK SNNS
-new_reason      out  DKKK DNNS KKKK SNNS
+undated_no      out  DKKK DNNN KKKK WNNN
+suppressed_no   out  DKKK DNNS KKKK WNNS
+by_hand         out  DKKK DNNS KKKK WNNS
+by_hand_bounced in   DKKK DNNS KKKK WNNS
+new_reason      out  DKKK DNNS KKKK WNNS
 new_word        out  D??? D??? ???? ????
 untold          in   D??? D??? ???? ????
 yes_and_no      -    DKKK DNNS
-yes_and_no      in   DKKK DNNS KKKK SNNS
-yes_and_no      out  DKKK DNNS KKKK SNNS
+yes_and_no      in   DKKK DNNS KKKK WNNS
+yes_and_no      out  DKKK DNNS KKKK WNNS
+left_other      -    UUUU UUUU
+left_other      in   UUUU UUUU UUUU UUUU
+left_other      out  DOOO DNNS OOOO WNNS
+never_left_other -   DOOO DNNS
+never_left_other in  DOOO DNNS OOOO WNNS
+never_left_other out DOOO DNNS OOOO WNNS
 """
 
-# A no. No flag makes a difference.
+# A no. No flag makes a difference. A no to a list is not held against the channel's date, which may be that of a yes to something else.
 UNSUBSCRIBE = """
 nobody          -    SSSS
 never           -    SSSS
@@ -144,10 +156,10 @@ untold          -    SSSS
 nobody          out  LLLL
 never           in   SSSS
 never           out  LLLL
-yes             in   SNSS
+yes             in   SSSS
 yes             out  LLLL
 undated_yes     in   SSSS
-yes_bounced     in   SNSS
+yes_bounced     in   SSSS
 bounced         in   SSSS
 bounced         out  LLLL
 no              in   SSSS
@@ -173,8 +185,14 @@ new_reason      out  LLLL
 new_word        out  LLLL
 untold          in   SSSS
 yes_and_no      -    SNSS
-yes_and_no      in   SNSS
+yes_and_no      in   SSSS
 yes_and_no      out  LLLL
+left_other      -    SSSS
+left_other      in   SSSS
+left_other      out  LLLL
+never_left_other -   SSSS
+never_left_other in  SSSS
+never_left_other out LLLL
 """
 
 SUPPRESS = """
@@ -194,6 +212,8 @@ new_reason      -    SSSS
 new_word        -    SSSS
 untold          -    SSSS
 yes_and_no      -    SNSS
+left_other      -    SSSS
+never_left_other -   SSSS
 """
 
 UNSUPPRESS = """
@@ -207,12 +227,14 @@ no              -    XXXX
 undated_no      -    XXXX
 suppressed_no   -    XXXX
 complained      -    XXXX
-by_hand         -    SNNS
-by_hand_bounced -    SNNS
+by_hand         -    DNNS
+by_hand_bounced -    DNNS
 new_reason      -    XXXX
 new_word        -    UUUU
 untold          -    UUUU
 yes_and_no      -    XXXX
+left_other      -    UUUU
+never_left_other -   UUUU
 """
 
 TABLES = {"subscribe": SUBSCRIBE, "unsubscribe": UNSUBSCRIBE, "suppress": SUPPRESS, "unsuppress": UNSUPPRESS}

@@ -14,6 +14,8 @@ import pytest
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.loading.audit import Audit, Told, pseudonym
+from airflow_provider_klaviyo.loading.journal import Batch, State
+from airflow_provider_klaviyo.loading.rows import Fate
 from tests.loading.test_object_storage import Key
 
 LOAD = "20261120T190000-abcd1234"
@@ -185,3 +187,85 @@ def test_an_object_store_keeps_it(tmp_path: Path) -> None:
     asked(trail)
     audit(Key(bucket, "bucket/audit")).told("subscribe-000001", "accepted")
     assert list(bucket) == [f"bucket/audit/2026-11-20/{LOAD}/subscribe-000001.accepted.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("batch", "outcome"),
+    [
+        (Batch("b", 3), "not_sent"),
+        (Batch("b", 3, State.INTENT), "unknown"),
+        (Batch("b", 3, State.DOUBT), "unknown"),
+        (Batch("b", 3, State.ACCEPTED, "JOB1"), "accepted"),
+        (Batch("b", 3, State.SPLIT, counts={Fate.REJECTED: 1}), "refused"),
+        (Batch("b", 3, State.SETTLED, counts={Fate.REJECTED: 3}), "refused"),
+        (Batch("b", 3, State.SETTLED, counts={Fate.ACCEPTED: 3}), "accepted"),
+        (Batch("b", 3, State.SETTLED, "JOB1", counts={Fate.LOADED: 2, Fate.UNKNOWN: 1}), "unknown"),
+    ],
+)
+def test_what_a_dead_load_left_open_is_brought_in_line_with_the_journal(tmp_path: Path, batch: Batch, outcome: str) -> None:
+    asked(audit(tmp_path), "b")
+    asked(audit(tmp_path), "other")
+    audit(tmp_path).reconcile([batch, Batch("never sent", 1)])
+    assert names(tmp_path) == [f"b.{outcome}.jsonl", "other.sent.jsonl"]
+    assert {each["job"] for each in lines(tmp_path, f"b.{outcome}.jsonl")} == {batch.job}
+
+
+def test_what_the_trail_knows_already_stays(tmp_path: Path) -> None:
+    trail = audit(tmp_path)
+    for batch, outcome in (("a", "not_sent"), ("b", "unknown"), ("c", "accepted"), ("d", "accepted")):
+        asked(trail, batch)
+        trail.told(batch, outcome)  # type: ignore[arg-type]
+    unknown = {Fate.UNKNOWN: 3}
+    audit(tmp_path).reconcile(
+        [
+            Batch("a", 3, State.SETTLED, counts={Fate.UNCHANGED: 3}),  # they were found to hold when it was to be sent again
+            Batch("b", 3, State.SETTLED, counts={Fate.UNCHANGED: 3}),
+            Batch("c", 3, State.SETTLED, counts=unknown, verified=True),  # Klaviyo took it, and does not show it
+            Batch("d", 3, State.SETTLED, counts=unknown),  # its job did not end well
+        ]
+    )
+    assert names(tmp_path) == ["a.not_sent.jsonl", "b.unknown.jsonl", "c.accepted.jsonl", "d.unknown.jsonl"]
+
+
+def test_a_line_that_was_cut_off_is_no_trail_of_anything(tmp_path: Path) -> None:
+    asked(audit(tmp_path), "b")
+    path = tmp_path / "2026-11-20" / LOAD / "b.sent.jsonl"
+    path.write_bytes(path.read_bytes()[:-1])
+    audit(tmp_path).reconcile([Batch("b", 3)])
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "key", ["sarah@example.com", "+14155550123", "14155550123", "(415) 555-0123", "sarah@example.com, 2", "Sarah <sarah@example.com>"]
+)
+def test_a_key_that_names_somebody_is_hashed_or_left_out(tmp_path: Path, key: str) -> None:
+    for folder, more in (("hashed", {}), ("left out", {"key": None}), ("named", {"identities": True})):
+        audit(tmp_path / folder, **more).asked("b", [NO], [""], [key])
+    written = {folder: lines(tmp_path / folder, "b.sent.jsonl")[0]["key"] for folder in ("hashed", "left out", "named")}
+    assert written == {"hashed": pseudonym(KEY, key), "left out": None, "named": key}
+
+
+@pytest.mark.parametrize("key", ["row 7", "1042", "crm-20261120-0001", "0123", "14155550124"])
+def test_a_key_that_names_nobody_stays(tmp_path: Path, key: str) -> None:
+    audit(tmp_path).asked("b", [NO], [""], [key])
+    assert lines(tmp_path, "b.sent.jsonl")[0]["key"] == key
+
+
+def test_the_folder_is_listed_once(tmp_path: Path) -> None:
+    bucket: dict[str, bytes] = {}
+    listed: list[str] = []
+
+    class Listed(Key):
+        def __truediv__(self, name: str) -> Key:
+            return Listed(self.bucket, f"{self.path}/{name}")
+
+        def iterdir(self) -> Any:
+            listed.append(self.path)
+            return super().iterdir()
+
+    trail = audit(Listed(bucket, "bucket/audit"))
+    for at in range(5):
+        asked(trail, f"b{at}")
+        trail.told(f"b{at}", "accepted")
+    trail.reconcile([Batch(f"b{at}", 3, State.SETTLED, counts={Fate.ACCEPTED: 3}) for at in range(5)])
+    assert len(listed) == 1

@@ -59,7 +59,7 @@ def test_batches_keep_both_limits_and_none_is_smaller_than_it_must_be(sizes: lis
         overhead = overhead_of(at)
         rows: list[Any]
         if kind == "profiles":
-            rows = [Row(str(n), {"id": str(n), "title": "x" * size}) for n, size in enumerate(sizes)]
+            rows = [Row(str(n), {"id": f"p{n}", "title": "x" * size}) for n, size in enumerate(sizes)]
         else:
             room += 200
             rows = [Row(str(n), happenings(1, start=n)[0].data | {"unique_id": f"{n}" + "x" * size}) for n, size in enumerate(sizes)]
@@ -82,9 +82,9 @@ def test_batches_keep_both_limits_and_none_is_smaller_than_it_must_be(sizes: lis
 
 
 def test_a_request_may_be_full_to_the_byte(tmp_path: Path) -> None:
-    row, made = Row("a", {"id": "1"}), plan("profiles", tmp_path)
+    row, made = Row("a", {"id": "a"}), plan("profiles", tmp_path)
     kind = kind_of(made, Check().now)
-    exact = overhead_of(kind) + len(kind.item({"id": "1"}))
+    exact = overhead_of(kind) + len(kind.item({"id": "a"}))
     assert staged([row], plan("profiles", tmp_path, max_batch_bytes=exact))[0].batches == {"bulk-000001": 1}
     assert staged([row], plan("profiles", tmp_path, max_batch_bytes=exact - 1))[0].reasons == {"rejected: too_large": 1}
 
@@ -98,8 +98,8 @@ def test_under_ten_thousand_rows_but_over_five_megabytes(tmp_path: Path) -> None
 @pytest.mark.parametrize(("extra", "read"), [(0, {}), (1, {"rejected: too_large": 1})])
 def test_a_profile_may_have_100_kb(tmp_path: Path, extra: int, read: Any) -> None:
     kind = kind_of(plan("profiles", tmp_path), Check().now)
-    empty = len(kind.item({"id": "1", "title": "x", "image": ""}))
-    assert staged([{"id": "1", "title": "x", "image": "x" * (100_000 - empty + extra)}], plan("profiles", tmp_path))[0].reasons == read
+    empty = len(kind.item({"id": "a", "title": "x", "image": ""}))
+    assert staged([{"id": "a", "title": "x", "image": "x" * (100_000 - empty + extra)}], plan("profiles", tmp_path))[0].reasons == read
 
 
 def test_a_row_that_was_rejected_does_not_stand_in_the_way_of_a_better_one(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ HOSTILE = ["\u2028", "\x85", "\n", "\r\n", "half \udc80", '"', "\\", "\x00", "",
 
 
 def test_keys_may_be_anything(tmp_path: Path) -> None:
-    rows = [Row(key, {"id": str(at)}) for at, key in enumerate(HOSTILE)] + [Row(key, {}) for key in HOSTILE]
+    rows = [Row(key, {"id": f"p{at}"}) for at, key in enumerate(HOSTILE)] + [Row(key, {}) for key in HOSTILE]
     manifest, stage = staged(rows, plan("profiles", tmp_path))
     assert stage.keys("bulk-000001") == HOSTILE
     assert [line["key"] for line in stage.outcomes("staging-000001")] == HOSTILE

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ def standing(case: Case) -> Standing:
         since=state.at,
         suppressions=tuple(Mark(*each) for each in state.marks),
         left=(Mark("UNSUBSCRIBE", T),) if state.left else (),
+        left_others=(Mark("UNSUBSCRIBE", T),) if state.left_other else (),
         member=case.member,
     )
 
@@ -77,8 +78,9 @@ def everything() -> Any:
     """Yield words and standings of every kind, likely or not."""
     consents = ("SUBSCRIBED", "UNSUBSCRIBED", "NEVER_SUBSCRIBED", "PENDING", "")
     marks = ((), (Mark("UNSUBSCRIBE", T),), (Mark("USER_SUPPRESSED"),), (Mark("SPAM_COMPLAINT", T),), (Mark("HARD_BOUNCE", T),))
-    people = product(("", "01SARAH"), ("", "01TOM"), consents, (None, T), marks, ((), (Mark("UNSUBSCRIBE", T),)), (None, True, False))
-    for holder, foreign, consent, since, suppressions, left, member in people:
+    lists = (((), ()), ((Mark("UNSUBSCRIBE", T),), ()), ((), (Mark("UNSUBSCRIBE", T),)))
+    people = product(("", "01SARAH"), ("", "01TOM"), consents, (None, T), marks, lists, (None, True, False))
+    for holder, foreign, consent, since, suppressions, (left, left_others), member in people:
         there = Standing(
             holder=holder,
             foreign=foreign,
@@ -86,6 +88,7 @@ def everything() -> Any:
             since=since,
             suppressions=suppressions,
             left=left,
+            left_others=left_others,
             member=member,
             along=("email",),
         )
@@ -109,15 +112,12 @@ def test_nobody_is_subscribed_without_a_date_but_through_double_opt_in_and_nobod
             assert not there.foreign, "nobody is subscribed who may be two"
             dated = "consented_at" in word
             assert dated or double, "a yes without a date needs to be confirmed"
-            against = there.consent == "UNSUBSCRIBED" or there.left or any(each.reason != "HARD_BOUNCE" for each in there.suppressions)
-            if against:
+            marks = [each for each in (*there.suppressions, *there.left, *there.left_others) if each.reason != "HARD_BOUNCE"]
+            if there.consent == "UNSUBSCRIBED" or marks:
                 assert resubscribe, "a no is taken back only where that is asked for"
-                if dated:
-                    times = [each.at for each in (*there.suppressions, *there.left) if each.reason != "HARD_BOUNCE"]
-                    times += [there.since] if there.consent == "UNSUBSCRIBED" else []
-                    assert all(at is not None and at < datetime.fromisoformat(word["consented_at"]) for at in times), (
-                        "by a later word alone"
-                    )
+                assert dated, "and by a word that is known to be later"
+                times = [each.at for each in marks] + ([there.since] if there.consent == "UNSUBSCRIBED" else [])
+                assert all(at is not None and at < datetime.fromisoformat(word["consented_at"]) for at in times), "by a later word alone"
     assert sent > 500
 
 
@@ -128,7 +128,10 @@ def test_a_no_is_lost_only_to_a_later_yes_to_a_no_that_is_known_and_to_a_list_th
         list_id = None if there.member is None or word["action"] == "suppress" else "L1"
         verdict = decide(word, there, ConsentRules(list_id=list_id), double_opt_in=False)
         match verdict.code:
+            case "identity_conflict":
+                assert there.foreign
             case "newer_in_klaviyo":
+                assert list_id is None
                 assert there.consent == "SUBSCRIBED"
                 assert there.since is not None
                 assert there.since > datetime.fromisoformat(word["consented_at"])
@@ -153,7 +156,9 @@ def test_a_word_that_klaviyo_holds_is_not_sent_again() -> None:
     for word, there in everything():
         list_id = None if there.member is None else "L1"
         rules = ConsentRules(subscribe=True, list_id=list_id, resubscribe=True)
-        if word["action"] != "unsuppress" and holds(word, there, rules):
+        if word["action"] == "subscribe" and holds(word, there, rules):
+            assert decide(word, there, rules, double_opt_in=True).code == "unchanged"
+        if word["action"] in {"unsubscribe", "suppress"} and holds(word, there, rules) and not there.foreign:
             assert decide(word, there, rules, double_opt_in=True).code == "unchanged"
 
 
@@ -162,12 +167,12 @@ def test_a_word_that_klaviyo_holds_is_not_sent_again() -> None:
 
 def test_subscribing_is_off_unless_asked_for_and_says_nothing_of_people_it_did_not_look_at() -> None:
     for each in CASES:
-        if each.action == "subscribe":
+        if each.action in {"subscribe", "unsuppress"}:
             verdict = judged(each, subscribe=False)
             assert (verdict.code, verdict.fate, verdict.before) == ("subscribing_off", Fate.SKIPPED, "")
 
 
-def test_identifiers_of_two_people_reject_a_yes_with_the_other_s_id_and_never_stop_a_no() -> None:
+def test_identifiers_of_two_people_reject_a_yes_with_the_other_s_id() -> None:
     word = {
         "action": "subscribe",
         "channel": "sms.marketing",
@@ -179,7 +184,32 @@ def test_identifiers_of_two_people_reject_a_yes_with_the_other_s_id_and_never_st
     verdict = decide(word, there, ConsentRules(subscribe=True), double_opt_in=False)
     assert (verdict.code, verdict.fate) == ("identity_conflict", Fate.REJECTED)
     assert "01TOM" in verdict.reason
-    assert decide({**word, "action": "unsubscribe"}, there, ConsentRules(), double_opt_in=False).send
+
+
+@pytest.mark.parametrize("action", ["unsubscribe", "suppress"])
+def test_a_no_that_would_miss_the_profile_its_id_leads_to_is_rejected_and_says_what_to_do(action: str) -> None:
+    word = {"action": action, "channel": "email.marketing", "email": "sarah@example.com", "id": "01TOM"}
+    for there in (Standing(foreign="01TOM"), Standing(holder="01SARAH", foreign="01TOM", consent="UNSUBSCRIBED")):
+        verdict = decide(word, there, ConsentRules(), double_opt_in=False)
+        assert (verdict.code, verdict.fate) == ("identity_conflict", Fate.REJECTED)
+        assert "did not reach the profile 01TOM" in verdict.reason
+
+
+def test_a_no_to_a_list_is_lost_only_to_the_yes_that_put_them_in_it() -> None:
+    """The channel's date is that of the last yes to anything."""
+    word = {"action": "unsubscribe", "channel": "email.marketing", "email": "sarah@example.com", "consented_at": WHEN["older"].isoformat()}  # type: ignore[union-attr]
+    months = timedelta(days=90)
+    for joined, code in ((T, "newer_in_klaviyo"), (T - months, ""), (T + months, ""), (None, "")):
+        there = Standing(holder="01SARAH", consent="SUBSCRIBED", since=T, member=True, joined=joined)
+        assert decide(word, there, ConsentRules(list_id="L1"), double_opt_in=False).code == code
+    assert decide(word, there, ConsentRules(list_id="L1", leave="everywhere"), double_opt_in=False).code == "newer_in_klaviyo"
+
+
+def test_a_no_without_a_date_does_not_overtake_a_yes_given_since_it_was_read() -> None:
+    word = {"action": "unsubscribe", "channel": "email.marketing", "email": "sarah@example.com"}
+    there = Standing(holder="01SARAH", consent="SUBSCRIBED", since=T)
+    for said_by, code in ((None, ""), (WHEN["older"], "newer_in_klaviyo"), (T, ""), (WHEN["later"], "")):
+        assert decide(word, there, ConsentRules(said_by=said_by), double_opt_in=False).code == code
 
 
 def test_what_goes_along_is_said_in_the_word() -> None:
@@ -213,8 +243,14 @@ def test_a_no_whose_time_klaviyo_does_not_tell_is_as_late_as_its_last_change() -
         (Standing(holder="01", consent="UNSUBSCRIBED", since=T), "UNSUBSCRIBED 2025-06-01T12:00:00+00:00"),
         (Standing(holder="01", consent=""), "not told"),
         (
-            Standing(holder="01", suppressions=(Mark("HARD_BOUNCE"),), left=(Mark("UNSUBSCRIBE", T),), member=False),
-            "NEVER_SUBSCRIBED, HARD_BOUNCE, left the list 2025-06-01T12:00:00+00:00, not in the list",
+            Standing(
+                holder="01",
+                suppressions=(Mark("HARD_BOUNCE"),),
+                left=(Mark("UNSUBSCRIBE", T),),
+                left_others=(Mark("UNSUBSCRIBE", T),),
+                member=False,
+            ),
+            "NEVER_SUBSCRIBED, HARD_BOUNCE, left the list 2025-06-01T12:00:00+00:00, left another list, not in the list",
         ),
     ],
 )

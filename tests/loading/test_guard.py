@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -64,6 +64,7 @@ def person(
             row = (profile, channel, told.consent, to_micros(told.at), "API", None, False)
             klaviyo.db.execute("INSERT INTO consents VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         marks = [("", reason, at) for reason, at in told.marks] + ([(list_id, "UNSUBSCRIBE", T)] if told.left else [])
+        marks += [("OTHER1", "UNSUBSCRIBE", T)] if told.left_other else []
         rows = [(profile, about, reason, to_micros(at)) for about, reason, at in marks if at]
         klaviyo.db.executemany("INSERT INTO suppressions VALUES (?, ?, ?, ?)", rows)
         if member:
@@ -180,7 +181,16 @@ def assert_nobody_was_subscribed_without_a_record(klaviyo: SandboxServer, mine: 
             said = row["attributes"]["subscriptions"]["email"]["marketing"]
             if historical:
                 assert said["consented_at"] == case.word["consented_at"]
-            if case.state in {"no", "suppressed_no", "yes_and_no", "complained", "by_hand", "by_hand_bounced", "left"}:
+            if case.state in {
+                "no",
+                "suppressed_no",
+                "yes_and_no",
+                "complained",
+                "by_hand",
+                "by_hand_bounced",
+                "left",
+                "never_left_other",
+            } or (case.state == "left_other"):
                 assert case.resubscribe
                 assert not historical or datetime.fromisoformat(said["consented_at"]) > T
 
@@ -260,24 +270,49 @@ def test_a_yes_by_phone_makes_no_second_profile_and_changes_no_identifier(
 
 
 @pytest.mark.parametrize(
-    ("there", "sent"),
+    "there",
     [
-        ([], {"email", "phone_number"}),
-        ([{"email": SARAH}], {"email", "phone_number"}),
-        ([{"email": SARAH, "phone_number": OTHER_PHONE}], {"phone_number"}),
-        ([{"email": SARAH}, {"phone_number": PHONE}], {"phone_number"}),
+        [],
+        [{"email": SARAH}],
+        [{"email": SARAH, "phone_number": OTHER_PHONE}],
+        [{"email": SARAH}, {"phone_number": PHONE}],
     ],
     ids=["nobody", "by e-mail", "another phone", "two people"],
 )
-def test_a_no_is_sent_whoever_the_other_identifier_leads_to(
-    klaviyo: SandboxServer, talk: Session, there: list[Json], sent: set[str]
+def test_a_no_is_sent_by_its_own_identifier_alone_whoever_the_other_leads_to(
+    klaviyo: SandboxServer, talk: Session, there: list[Json]
 ) -> None:
     for known in there:
         person(klaviyo, **known)
     (verdict,) = send(talk, ConsentRules(), no("sms.marketing", email=SARAH, phone_number=PHONE, id="01NOBODY"))
     (row,) = sent_to(klaviyo, UNSUBSCRIBE)
-    assert row.keys() - {"subscriptions"} == sent
+    assert row.keys() - {"subscriptions"} == {"phone_number"}
     assert Guard(talk, ConsentRules()).carried_out("unsubscribe", [verdict.word]) == [True]
+
+
+def test_people_who_share_a_number_keep_their_addresses_and_words(klaviyo: SandboxServer, talk: Session) -> None:
+    """Noes of a family: none of them takes the number from another, or their address."""
+    send(talk, ConsentRules(), *(no(email=f"{name}@example.com", phone_number=PHONE) for name in ("a", "b", "c")))
+    assert profiles_of(klaviyo) == {("a@example.com", None), ("b@example.com", None), ("c@example.com", None)}
+    assert klaviyo.klaviyo.db.execute("SELECT consent, count(*) FROM consents").fetchall() == [("UNSUBSCRIBED", 3)]
+
+
+@pytest.mark.parametrize("action", ["unsubscribe", "suppress"])
+def test_a_no_that_misses_the_person_under_another_address_says_so(klaviyo: SandboxServer, talk: Session, action: str) -> None:
+    sarah = person(klaviyo, state="yes", email="new@example.com")
+    phone = person(klaviyo, phone_number=PHONE)
+    words = [
+        {"action": action, "channel": "email.marketing", **each}
+        for each in (
+            {"email": SARAH, "id": sarah},
+            {"email": "New@example.com", "id": sarah},
+            {"email": "tom@example.com", "id": phone},
+            {"email": "ann@example.com", "id": "01NOBODY"},
+        )
+    ]
+    verdicts = look(talk, ConsentRules(), *words)
+    assert [each.code for each in verdicts] == ["identity_conflict", "", "", ""]
+    assert f"did not reach the profile {sarah}" in verdicts[0].reason
 
 
 @pytest.mark.parametrize(
@@ -285,8 +320,6 @@ def test_a_no_is_sent_whoever_the_other_identifier_leads_to(
     [
         ("yes", "subscribe", ""),
         ("no", "subscribe", "unsubscribed_in_klaviyo"),
-        ("yes", "unsubscribe", ""),
-        ("no", "unsubscribe", ""),
     ],
 )
 def test_what_somebody_said_with_a_number_they_no_longer_have_is_a_no_to_the_new_one_and_nothing_else(
@@ -342,6 +375,48 @@ def test_who_unsubscribes_between_staging_and_sending_is_left_alone(klaviyo: San
     klaviyo.klaviyo.unsubscribe(SARAH)
     assert look(talk, rules, yes(email=SARAH))[0].code == "unsubscribed_in_klaviyo"
     assert look(talk, replace(rules, resubscribe=True), yes(email=SARAH))[0].code == "newer_in_klaviyo"
+
+
+def test_a_yes_to_one_list_takes_no_no_to_another_back(klaviyo: SandboxServer, talk: Session) -> None:
+    """Klaviyo would lift what stands against all lists."""
+    left, joined = new_list(talk), new_list(talk)
+    person(klaviyo, state="left", list_id=left, email=SARAH)
+    klaviyo.klaviyo.db.execute("DELETE FROM consents")
+    rules = ConsentRules(subscribe=True, list_id=joined)
+    later = (T + timedelta(days=1)).isoformat()
+    assert send(talk, rules, yes(at=later, email=SARAH))[0].code == "left_another_list"
+    assert send(talk, replace(rules, resubscribe=True), yes(email=SARAH))[0].code == "newer_in_klaviyo"
+    settle(klaviyo)
+    assert klaviyo.klaviyo.db.execute("SELECT list_id FROM suppressions").fetchall() == [(left,)]
+    assert send(talk, replace(rules, resubscribe=True), yes(at=later, email=SARAH))[0].send
+
+
+def test_a_no_to_a_list_is_not_lost_to_a_later_yes_to_another(klaviyo: SandboxServer, talk: Session) -> None:
+    """Unless that yes is what put them in the list."""
+    list_id, earlier = new_list(talk), (T - timedelta(days=1)).isoformat()
+    for name in ("another", "this"):
+        person(klaviyo, state="yes", list_id=list_id, member=True, email=f"{name}@example.com")
+    at = to_micros(T + timedelta(seconds=20))
+    klaviyo.klaviyo.db.execute("UPDATE members SET joined = ? WHERE profile_id = (SELECT id FROM profiles WHERE email LIKE 'this%')", (at,))
+    words = [no(email=f"{name}@example.com") | {"consented_at": earlier} for name in ("another", "this")]
+    assert [each.code for each in look(talk, ConsentRules(list_id=list_id), *words)] == ["", "newer_in_klaviyo"]
+
+
+def test_a_suppression_is_taken_back_only_by_a_later_word_of_a_load_that_subscribes(klaviyo: SandboxServer, talk: Session) -> None:
+    person(klaviyo, state="by_hand", email=SARAH)
+    word = {"action": "unsuppress", "channel": "email.marketing", "email": SARAH}
+    later = (T + timedelta(days=1)).isoformat()
+    on = ConsentRules(subscribe=True)
+    told = [(ConsentRules(), later), (on, None), (on, AT), (on, later)]
+    codes = [look(talk, rules, word | ({"consented_at": at} if at else {}))[0].code for rules, at in told]
+    assert codes == ["subscribing_off", "no_consent_date", "newer_in_klaviyo", ""]
+
+
+def test_who_left_is_not_asked_to_confirm_every_night(klaviyo: SandboxServer, talk: Session) -> None:
+    rules = ConsentRules(subscribe=True, resubscribe=True, list_id=new_list(talk, "double_opt_in"))
+    person(klaviyo, state="no", email=SARAH)
+    assert send(talk, rules, yes(at=None, email=SARAH))[0].code == "undated_after_no"
+    assert not klaviyo.klaviyo.requests[SUBSCRIBE]
 
 
 def test_who_leaves_the_list_by_other_hands_is_not_unsubscribed_everywhere(klaviyo: SandboxServer, talk: Session) -> None:

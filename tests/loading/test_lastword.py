@@ -137,9 +137,54 @@ def test_a_source_that_fails_leaves_nothing_behind(tmp_path: Any, monkeypatch: p
 
     def rows() -> Iterator[Any]:
         yield "a", word("subscribe", 1)
-        assert list(tmp_path.iterdir())
+        assert list(tmp_path.iterdir()) == [], "nor does one that is killed"
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
         list(last_words(rows()))
     assert list(tmp_path.iterdir()) == []
+
+
+# ── identifiers that several people share ───────────────────────────────────────────
+
+
+def sent(*said: Json) -> list[set[str]]:
+    """Return by what the words are known that hold."""
+    return [each[1].keys() & {"email", "phone_number", "id"} for each in last_words(enumerate(said)) if isinstance(each, tuple)]  # type: ignore[arg-type]
+
+
+def test_a_yes_does_not_bring_a_number_that_stands_beside_another_address_too() -> None:
+    family = [word("subscribe", 1, email=f"{name}@example.com", phone_number="+14155550123") for name in ("a", "b")]
+    alone = word("subscribe", 1, email="c@example.com", phone_number="+14155550124")
+    assert sent(*family, alone) == [{"email"}, {"email"}, {"email", "phone_number"}]
+
+
+@pytest.mark.parametrize("action", ["unsubscribe", "suppress", "subscribe"])
+def test_who_else_has_a_number_counts_whatever_they_say_and_even_if_it_does_not_hold(action: str) -> None:
+    mine = word("subscribe", 1, email="a@example.com", phone_number="+14155550123")
+    other = word(action, 1, email="b@example.com", phone_number="+14155550123")
+    assert sent(mine, other, word("unsubscribe", 9, email="b@example.com"))[0] == {"email"}
+    assert sent(other, mine)[-1] == {"email"}
+
+
+def test_an_address_that_stands_beside_two_numbers_goes_with_neither() -> None:
+    sms = {"channel": "sms.marketing"}
+    assert sent(
+        word("subscribe", 1, phone_number="+14155550123"),
+        word("subscribe", 1, phone_number="+14155550125") | sms,
+    ) == [{"email"}, {"phone_number"}]
+
+
+def test_an_id_that_stands_beside_two_addresses_goes_with_neither_and_stays_with_a_no() -> None:
+    yes = [word("subscribe", 1, email=f"{name}@example.com", id="01SARAH") for name in ("a", "b")]
+    assert sent(*yes, word("unsubscribe", 1, email="c@example.com", id="01SARAH")) == [{"email"}, {"email"}, {"email", "id"}]
+
+
+def test_the_same_two_identifiers_in_several_rows_are_one_person_s() -> None:
+    known = {"email": "Sarah@example.com", "phone_number": "+14155550123", "id": "01SARAH"}
+    assert sent(
+        word("subscribe", 1, **known), word("subscribe", 1, **known | {"email": "sarah@example.com"}) | {"channel": "sms.marketing"}
+    ) == [
+        known.keys(),
+        known.keys(),
+    ]

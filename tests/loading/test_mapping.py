@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
 from airflow_provider_klaviyo.loading.checks import Check, Invalid
 from airflow_provider_klaviyo.loading.destinations import Loaded, fields_of, is_clearable
-from airflow_provider_klaviyo.loading.mapping import FieldMapping, Unmappable, as_columns, check_destinations, mapper, mappings_of
+from airflow_provider_klaviyo.loading.mapping import FieldMapping, OnNull, Unmappable, as_columns, check_destinations, mapper, mappings_of
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
-from tests.loading.kit import held, load, plan, rejects
+from tests.loading.kit import EVENT_JOBS, held, load, plan, rejects
 from tests.loading.test_converters import VALUES
 
 NAN = float("nan")
@@ -483,7 +483,7 @@ def test_the_sources_own_id_is_not_taken_for_klaviyos(key_field: str | None) -> 
     if key_field != "id":
         assert [each.destination_field for each in as_columns(columns, key_field=key_field)] == columns
         return
-    with pytest.raises(KlaviyoConfigError, match="id AS customer_id .* or give a mapping"):
+    with pytest.raises(KlaviyoConfigError, match=r"id AS customer_id .* or give a mapping"):
         as_columns(columns, key_field=key_field)
     assert as_columns(["email"], key_field="id") == [FieldMapping("email", "email")]
 
@@ -503,7 +503,7 @@ UNCLEARED = [
 def test_a_null_that_is_to_empty_what_cannot_be_emptied_is_refused(name: str) -> None:
     with pytest.raises(KlaviyoConfigError, match=f"'a' to '{name}': on_null='clear' empties first_name.* nothing else can be emptied"):
         FieldMapping("a", name, on_null="clear")
-    with pytest.raises(KlaviyoConfigError, match="entry 1: .*nothing else can be emptied"):
+    with pytest.raises(KlaviyoConfigError, match=r"entry 1: .*nothing else can be emptied"):
         mappings_of([{"origin_field": "a", "destination_field": name, "on_null": "clear"}])
     assert FieldMapping("a", name).on_null == "leave"
 
@@ -546,7 +546,11 @@ def test_fields_of_ones_own_may_be_gone_to() -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "complaint"),
     [
-        ("profiles", "emial", r"No field of a profile is called 'emial' \(did you mean 'email'\?\)\. Fields of your own .*properties\.emial"),
+        (
+            "profiles",
+            "emial",
+            r"No field of a profile is called 'emial' \(did you mean 'email'\?\)\. Fields of your own .*properties\.emial",
+        ),
         ("profiles", "phone", "'phone_number'"),
         ("profiles", "city", r"'location\.city'"),
         ("profiles", "location.adress1", r"'location\.address1'"),
@@ -573,14 +577,18 @@ def test_a_destination_that_there_is_not_is_refused_with_the_nearest_before_any_
 
 
 def test_all_wrong_destinations_are_named_at_once() -> None:
-    with pytest.raises(KlaviyoConfigError, match=r"is called 'frist_name' \(did you mean 'first_name'\?\), 'spent'\. .*properties\.frist_name"):
+    with pytest.raises(
+        KlaviyoConfigError, match=r"is called 'frist_name' \(did you mean 'first_name'\?\), 'spent'\. .*properties\.frist_name"
+    ):
         check_destinations(goes("email", "frist_name", "spent"), "profiles")
-    with pytest.raises(KlaviyoConfigError, match="'x0', .* and 50 more"):
+    with pytest.raises(KlaviyoConfigError, match=r"'x0', .* and 50 more"):
         check_destinations(goes("email", *(f"x{at}" for at in range(100))), "profiles")
 
 
 def test_columns_in_capitals_are_said_to_be_the_databases_way() -> None:
-    complaint = r"is called 'EMAIL', 'FIRST_NAME'\. The source has it as 'EMAIL': databases write .* \(AS \"email\"\), or map the column 'EMAIL'\.$"
+    complaint = (
+        r"is called 'EMAIL', 'FIRST_NAME'\. The source has it as 'EMAIL': databases write .* \(AS \"email\"\), or map the column 'EMAIL'\.$"
+    )
     with pytest.raises(KlaviyoConfigError, match=complaint):
         check_destinations(as_columns(["EMAIL", "FIRST_NAME"]), "profiles", some=True)
     with pytest.raises(KlaviyoConfigError, match=r"'PLAN'\. Fields .* \(properties\.PLAN\)\. The source has it as 'EMAIL'"):
@@ -641,8 +649,8 @@ def test_a_file_that_has_nothing_but_text_loses_no_value_and_no_place(klaviyo: S
     ]
     report = load(klaviyo, [bought], plan("events", tmp_path, mapping=mapping, key_field="number"))
     assert (report.read, report.accepted, report.dropped) == (1, 1, {})
-    (body,) = [request.body["data"]["attributes"] for request in klaviyo.requests if request.path.endswith("event-bulk-create-jobs")]
-    (entry,) = body["events-bulk-create"]["data"]
+    (sent,) = [each.body["data"]["attributes"] for each in klaviyo.klaviyo.received if each.name == EVENT_JOBS]
+    (entry,) = sent["events-bulk-create"]["data"]
     (event,) = entry["attributes"]["events"]["data"]
     assert (event["attributes"]["value"], event["attributes"]["properties"]) == (49.9, {"note": "7"})
     assert entry["attributes"]["profile"]["data"]["attributes"]["location"] == {"latitude": 52.5}
@@ -738,7 +746,7 @@ EVENT_FIELDS = [*(f"profile.{name}" for name in FIELDS), "metric", "time", "valu
 @given(st.data(), st.booleans(), st.sampled_from(["drop_field", "reject_row"]))
 def test_whatever_a_row_holds_it_is_sent_or_rejected_and_never_quoted(data: st.DataObject, an_event: bool, rule: Any) -> None:
     names = EVENT_FIELDS if an_event else FIELDS
-    nulls = {name: st.sampled_from(["leave", "clear"] if is_clearable(name) else ["leave"]) for name in names}
+    nulls = {name: st.sampled_from(get_args(OnNull) if is_clearable(name) else ("leave",)) for name in names}
     mappings = [FieldMapping(name, name, data.draw(CONVERTS), data.draw(nulls[name])) for name in names]
     check = Check(rule)
     map_row = mapper(mappings, leave_out=check.leave_out if rule == "drop_field" else None)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError, KlaviyoError, KlaviyoLoadFailed
+from airflow_provider_klaviyo.loading import Reject, preview
 from airflow_provider_klaviyo.loading import load as load_rows
-from airflow_provider_klaviyo.loading import preview
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
 from tests.loading.kit import PROFILE_JOBS, KeptStore, Killed, accounted, held, load, new_list, people, plan, rejects, session, untouchable
 
@@ -35,6 +36,11 @@ def addresses(*numbers: int) -> list[dict[str, Any]]:
 def ids(sandbox: SandboxServer) -> dict[str, str]:
     with sandbox.klaviyo.lock:
         return dict(sandbox.klaviyo.db.execute("SELECT email, id FROM profiles").fetchall())
+
+
+def previewed(sandbox: SandboxServer, rows: Any, made: Any) -> Any:
+    with session(sandbox) as api:
+        return preview(rows, made, api)
 
 
 def test_who_is_missing_is_added_and_who_is_not_named_is_taken_out(klaviyo: SandboxServer, tmp_path: Path) -> None:
@@ -87,6 +93,74 @@ def test_an_empty_source_empties_no_list(klaviyo: SandboxServer, tmp_path: Path)
         with pytest.raises(KlaviyoConfigError, match="would be emptied"):
             load(klaviyo, rows, plan("members", tmp_path, list_id=list_id, max_change=1))
     assert len(members(klaviyo)) == 10
+
+
+BROKEN = [
+    {"email": "p00009@example.com", "phone_number": "12"},
+    Reject("10", "unreadable", "the line is no JSON"),
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=["by the check", "by the source"])
+def test_a_row_that_cannot_be_read_costs_nobody_the_membership(klaviyo: SandboxServer, tmp_path: Path, broken: Any) -> None:
+    list_id = filled(klaviyo, tmp_path)
+    rows = [*addresses(*range(9), 30), broken]
+    made = plan("members", tmp_path, list_id=list_id, on_invalid="reject_row")
+    for look in (load, previewed):
+        with pytest.raises(KlaviyoConfigError, match=r"1 of 11 rows are rejected \(.*: 1\).* 1 of the list's members .* allowed_rejects"):
+            look(klaviyo, rows, made)
+    assert members(klaviyo) == {each["email"] for each in addresses(*range(10))}
+    assert not [name for name in klaviyo.klaviyo.requests if not name.startswith("GET ")]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=["by the check", "by the source"])
+def test_where_rejects_are_allowed_people_are_only_added(
+    klaviyo: SandboxServer, tmp_path: Path, broken: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    list_id = filled(klaviyo, tmp_path)
+    made = plan("members", tmp_path, list_id=list_id, on_invalid="reject_row", allowed_rejects=1)
+    with caplog.at_level(logging.WARNING):
+        report = load(klaviyo, [*addresses(*range(8), 30), broken], made)
+    assert (report.unchanged, report.loaded, report.rejected, report.removed) == (8, 1, 1, 0)
+    assert members(klaviyo) == {each["email"] for each in addresses(*range(10), 30)}
+    assert "nobody is taken out; 2 of the list's members" in caplog.text
+    assert "example.com" not in caplog.text
+    mended = load(klaviyo, addresses(*range(8), 30), made)
+    assert mended.removed == 2
+
+
+def test_a_rejected_row_does_not_matter_where_nobody_would_be_taken_out(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    list_id = filled(klaviyo, tmp_path, 2)
+    with pytest.raises(KlaviyoLoadFailed, match="rejected"):
+        load(klaviyo, [*addresses(0, 1, 30), {"email": "broken"}], plan("members", tmp_path, list_id=list_id))
+    assert len(members(klaviyo)) == 3
+
+
+def test_some_of_the_rows_make_no_list(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    list_id = filled(klaviyo, tmp_path)
+    (tmp_path / "rejects.jsonl").write_text('{"key": "row 11", "fate": "rejected"}\n')
+    fields = {"list_id": list_id, "retry_rejects": tmp_path / "rejects.jsonl", "max_change": 1000}
+    with pytest.raises(KlaviyoConfigError, match="retry_rejects"):
+        load(klaviyo, addresses(*range(10), 20), plan("members", tmp_path, **fields))
+    assert len(members(klaviyo)) == 10
+
+
+def test_who_was_taken_out_is_looked_for_in_one_walk_through_the_list(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    list_id = filled(klaviyo, tmp_path, 150)
+    made = plan("members", tmp_path, list_id=list_id, verify=True, settle_seconds=0.0, max_batch_items=5)
+    report = load(klaviyo, addresses(*range(130)), made)
+    assert (report.unchanged, report.removed, report.unknown) == (130, 20, 0)
+    assert klaviyo.klaviyo.requests["GET /api/lists/{id}/relationships/profiles"] == 2, "pages of a hundred"
+
+
+def test_who_is_still_shown_is_looked_for_again(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    """What was read of the list is not taken for what it is later."""
+    list_id = filled(klaviyo, tmp_path)
+    known = [{"type": "profile", "id": each} for each in ids(klaviyo).values()]
+    stale = klaviyo.fail(method="GET", path="relationships/profiles", status=200, body={"data": known, "links": {"next": None}}, times=2)
+    made = plan("members", tmp_path, list_id=list_id, verify=True, settle_seconds=60.0, max_batch_items=2)
+    report = load(klaviyo, addresses(*range(6)), made)
+    assert (report.removed, report.unknown, stale.hits) == (4, 0, 2)
 
 
 def test_a_preview_counts_both_ways_and_changes_nothing(klaviyo: SandboxServer, tmp_path: Path) -> None:

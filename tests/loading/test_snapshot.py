@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_klaviyo.loading.plan import Folder
@@ -68,6 +68,33 @@ def test_a_load_that_sends_nothing_writes_nothing(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_what_was_taken_in_stays_when_it_is_taken_in_again(tmp_path: Path) -> None:
+    """A load that dies between this and its last word in the journal is finished once more."""
+    loaded(tmp_path, "first", {ONE: OLD, TWO: OLD})
+    loaded(tmp_path, "mine", {ONE: NEW}, forget=[TWO])
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    Snapshot(tmp_path).replace("mine", [(ONE, NEW)], [TWO])
+    assert known(tmp_path) == {ONE: NEW, TWO: None, THREE: None}
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_what_another_load_has_sent_since_is_not_taken_back(tmp_path: Path) -> None:
+    loaded(tmp_path, "mine", {ONE: NEW, TWO: NEW})
+    loaded(tmp_path, "other", {ONE: OTHER, THREE: OTHER})
+    Snapshot(tmp_path).replace("mine", [(ONE, NEW), (TWO, NEW)], [])
+    assert known(tmp_path)[ONE] in {OTHER, None}
+    assert known(tmp_path)[TWO] in {NEW, None}
+    assert known(tmp_path)[THREE] == OTHER
+
+
+def test_many_loads_leave_no_more_than_one(tmp_path: Path) -> None:
+    sizes: set[int] = set()
+    for number in range(4):
+        loaded(tmp_path, f"load {number}", {ONE: NEW})
+        sizes.update(path.stat().st_size for path in tmp_path.iterdir())
+    assert len(sizes) == 1
+
+
 def test_rows_that_were_not_begun_are_not_taken_in(tmp_path: Path) -> None:
     loaded(tmp_path, "first", {ONE: OLD})
     Snapshot(tmp_path).replace("other", [(ONE, NEW), (TWO, NEW)], [])
@@ -112,7 +139,7 @@ class Loads:
             self.sent[load].append(identity)
 
     def end(self, load: str) -> None:
-        self.snapshot.replace(load, [(each, self.word(load)) for each in self.sent.pop(load)], self.about[load])
+        self.snapshot.replace(load, [(each, self.word(load)) for each in self.sent[load]], self.about[load])
 
     @staticmethod
     def word(load: str) -> bytes:
@@ -128,6 +155,7 @@ class Loads:
 ABOUT = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(ABOUT, st.integers(0, 3), st.booleans(), st.booleans()), max_size=5))
 def test_no_fingerprint_is_ever_wrong_wherever_loads_die(loads: list[tuple[list[bytes], int, bool, bool]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -142,9 +170,14 @@ def test_no_fingerprint_is_ever_wrong_wherever_loads_die(loads: list[tuple[list[
                     done.begin(load, about)
             if not dies:
                 done.end(load)
+                after = known(done.folder)
+                if twice:
+                    done.end(load)
+                assert known(done.folder) == after
             done.check()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2), min_size=12, max_size=20), st.lists(ABOUT, min_size=3, max_size=3))
 def test_no_fingerprint_is_wrong_after_loads_that_went_on_at_once(turns: list[int], about: list[list[bytes]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -167,6 +200,7 @@ def test_no_fingerprint_is_wrong_after_loads_that_went_on_at_once(turns: list[in
         done.check()
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.binary(min_size=8, max_size=8), st.binary(min_size=8, max_size=8)), st.sets(st.binary(min_size=8, max_size=8)))
 def test_a_snapshot_is_as_a_dictionary_would_be(rows: dict[bytes, bytes], forget: set[bytes]) -> None:
     forget |= set(list(rows)[::2])
@@ -199,7 +233,7 @@ def test_of_two_the_newest_is_used(newest: Path) -> None:
 
 def test_a_file_that_breaks_off_is_ignored_wherever_it_does(newest: Path, caplog: pytest.LogCaptureFixture) -> None:
     whole = newest.read_bytes()
-    assert len(whole) == 3 * PAIR.size + TRAILER.size
+    assert len(whole) == (3 + 1) * PAIR.size + TRAILER.size, "the rows, and that the load was taken in"
     for length in range(len(whole)):
         newest.write_bytes(whole[:length])
         assert known(newest.parent) == {ONE: OLD, TWO: None, THREE: None}, length

@@ -15,54 +15,40 @@ from airflow_provider_klaviyo.session import open_session
 from airflow_provider_klaviyo.settings import Settings
 from tests.kit import KEY, Answer, Klaviyo
 
-ROW: dict[str, Any] = {
-    "type": "profile",
-    "attributes": {
-        "email": "Sarah@example.com",
-        "subscriptions": {"email": {"marketing": {"consent": "SUBSCRIBED", "consented_at": "2025-01-01T00:00:00+00:00"}}},
-    },
-}
-
-
-def there(**marketing: Any) -> dict[str, Any]:
-    told = {"consent": "SUBSCRIBED", "consent_timestamp": "2025-01-01T00:00:00+00:00", "suppression": [], **marketing}
-    profile = {"id": "01SARAH", "attributes": {"email": "sarah@example.com", "subscriptions": {"email": {"marketing": told}}}}
-    return {"sarah@example.com": profile}
+T = datetime(2025, 6, 1, tzinfo=UTC)
+BEFORE, AFTER = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 12, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("reason", "done"),
+    ("reason", "says_no"),
     [
-        ("HARD_BOUNCE", True),
-        ("INVALID_EMAIL", True),
-        ("UNSUBSCRIBE", False),
-        ("USER_SUPPRESSED", False),
-        ("SPAM_COMPLAINT", False),
-        ("SPAM_REPORT", False),
-        ("SOMETHING_NEW", False),
+        ("HARD_BOUNCE", False),
+        ("INVALID_EMAIL", False),
+        ("UNSUBSCRIBE", True),
+        ("USER_SUPPRESSED", True),
+        ("SPAM_COMPLAINT", True),
+        ("SPAM_REPORT", True),
+        ("SOMETHING_NEW", True),
     ],
 )
-def test_only_what_is_undeliverable_says_nothing_of_consent(reason: str, done: bool) -> None:
-    found = there(suppression=[{"reason": reason, "timestamp": "2025-06-01T00:00:00+00:00"}])
-    assert standing.subscribed(ROW, found) is done
-    assert standing.refused_since(ROW, found, None) is not done
+def test_only_what_is_undeliverable_says_nothing_of_consent(reason: str, says_no: bool) -> None:
+    mark = standing.Mark(reason, T)
+    for there in (standing.Standing(suppressions=(mark,)), standing.Standing(left_others=(mark,))):
+        assert there.said_no_since(BEFORE) is says_no
+        assert there.said_no_since(None) is says_no
 
 
-def test_a_no_before_the_consent_is_over() -> None:
-    earlier = {"reason": "UNSUBSCRIBE", "timestamp": "2024-06-01T00:00:00+00:00"}
-    assert not standing.refused_since(ROW, there(suppression=[earlier]), None)
-    assert standing.refused_since(ROW, there(suppression=[{**earlier, "timestamp": None}]), None), "without a date it counts"
+def test_a_no_before_the_consent_is_over_and_one_at_the_same_moment_or_without_a_date_is_not() -> None:
+    told = [standing.Standing(consent="UNSUBSCRIBED", since=T), standing.Standing(left=(standing.Mark("UNSUBSCRIBE", T),))]
+    for there in told:
+        assert [there.said_no_since(when) for when in (BEFORE, T, AFTER, None)] == [True, True, False, True]
+    assert standing.Standing(suppressions=(standing.Mark("UNSUBSCRIBE"),)).said_no_since(AFTER)
 
 
-def test_who_left_the_list_since_has_said_no_to_it() -> None:
-    found = there(list_suppressions=[{"list_id": "L1", "reason": "UNSUBSCRIBE", "timestamp": "2025-06-01T00:00:00+00:00"}])
-    assert [standing.refused_since(ROW, found, each) for each in ("L1", "L2", None)] == [True, False, False]
-
-
-def test_nobody_is_not_subscribed_and_an_id_has_to_agree() -> None:
-    assert not standing.subscribed(ROW, {})
-    assert standing.subscribed({**ROW, "id": "01SARAH"}, there())
-    assert not standing.subscribed({**ROW, "id": "01TOM"}, there())
+def test_what_was_left_is_told_apart_by_its_list(server: Klaviyo) -> None:
+    left = [{"list_id": each, "reason": "UNSUBSCRIBE", "timestamp": "2025-06-01T00:00:00+00:00"} for each in ("L1", "L2")]
+    found = read(server, {"subscriptions": {"email": {"marketing": {"consent": "SUBSCRIBED", "list_suppressions": left}}}})
+    assert (found.refusals, len(found.taken_back)) == ([], 2), "without a list, both are other lists"
 
 
 # ── what Klaviyo tells, which need not be all, nor what we know ─────────────────────

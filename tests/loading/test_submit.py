@@ -11,6 +11,8 @@ import pytest
 
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError
 from airflow_provider_klaviyo.loading import load as load_rows
+from airflow_provider_klaviyo.loading.consent import ConsentRules
+from airflow_provider_klaviyo.loading.journal import State
 from airflow_provider_klaviyo.pacing import Pacer
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
 from airflow_provider_klaviyo.session import open_session
@@ -19,6 +21,7 @@ from tests.loading.kit import (
     EVENT,
     EVENT_JOBS,
     PROFILE_JOBS,
+    Clock,
     KeptStore,
     Killed,
     event_ids,
@@ -95,3 +98,62 @@ def test_a_task_that_is_ended_does_not_wait_for_its_turn(klaviyo: SandboxServer,
     with session(klaviyo) as api:
         report = load_rows(api, iter(()), plan(kind, tmp_path, max_batch_items=5), store=store, sleep=lambda _: None)
     assert report.loaded + report.accepted == 40
+
+
+def test_a_task_that_is_ended_does_not_go_on_looking(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    """Klaviyo answers one look, and to the others it says "later" for ever: only the task's end can end that."""
+    klaviyo.fail(method="GET", path="^/api/profiles", status=429, skip=1, times=10_000)
+    store, naps, clock = Mortal(kill_at=3), [], Clock()  # the load's two notes, and an intent
+
+    def sleep(seconds: float) -> None:
+        if not requests(klaviyo, "GET /api/profiles"):
+            clock.sleep(seconds)
+            return
+        assert store.dead.wait(10)
+        naps.append(seconds)
+        assert len(naps) < 1_000, "the looks go on waiting"
+
+    rows = [{"consent": "unsubscribed", "email": f"n{at}@example.com"} for at in range(20)]
+    made = plan("consent", tmp_path, consent=ConsentRules(), max_batch_items=5, in_flight=4)
+    settings = Settings(conn_id="klaviyo_test", base_url=klaviyo.url, key="pk_sandbox")
+    with open_session(settings, pacer=Pacer(clock), sleep=sleep) as api, pytest.raises(Killed):
+        load_rows(api, rows, made, store=store)
+    assert len(naps) < 100
+
+
+def test_refusals_of_requests_whose_rows_go_through_one_by_one_end_no_load(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    klaviyo.fail(path="event-bulk-create-jobs", status=400, body=refusal("invalid", "/data"), times=1_000)
+    report = load(klaviyo, happenings(80), plan("events", tmp_path, max_batch_items=2, in_flight=1))
+    assert (report.accepted, len(event_ids(klaviyo))) == (80, 80)
+
+
+def test_the_error_says_how_many_requests_were_refused_and_why(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    klaviyo.fail(path="bulk", method="POST", status=400, body=refusal("invalid", ""), times=10_000)
+    with session(klaviyo) as api, pytest.raises(KlaviyoApiError, match=r"33 requests in a row were refused.* The last: No\."):
+        load_rows(api, people(1000), plan("profiles", tmp_path, allowed_rejects=1000))
+
+
+class Refusing(KeptStore):
+    """A store that does not take it when a batch that was sent is written down for the first time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = ""
+
+    def set(self, key: str, value: Any) -> None:
+        """Set a key, or say that it cannot be."""
+        if value.get("state") == State.SETTLED and not self.refused:
+            self.refused = key
+            raise OSError("the metadata database is away")
+        super().set(key, value)
+
+
+def test_a_journal_that_cannot_be_written_once_loses_no_answers(klaviyo: SandboxServer, tmp_path: Path) -> None:
+    store, made = Refusing(), plan("events", tmp_path, max_batch_items=5, in_flight=6)
+    with session(klaviyo) as api, pytest.raises(OSError, match="database"):
+        load_rows(api, happenings(30), made, store=store, sleep=lambda _: None)
+    with session(klaviyo) as api:
+        report = load_rows(api, iter(()), made, store=store, sleep=lambda _: None)
+    assert (report.accepted, len(event_ids(klaviyo))) == (30, 30)
+    assert requests(klaviyo, EVENT_JOBS) == 6
+    assert requests(klaviyo, EVENT) == 0, "nothing was in doubt"

@@ -12,8 +12,10 @@ from airflow.sdk import DAG, task
 
 from airflow_provider_klaviyo.api import lists, profiles
 from airflow_provider_klaviyo.api.errors import KlaviyoApiError, KlaviyoConfigError, KlaviyoInDoubt, KlaviyoUnanswered
+from airflow_provider_klaviyo.api.filters import equals
 from airflow_provider_klaviyo.hooks.klaviyo import KlaviyoHook
-from airflow_provider_klaviyo.operators.subscriptions import KlaviyoSubscribeProfilesOperator
+from airflow_provider_klaviyo.operators.subscriptions import KlaviyoSubscribeProfilesOperator, KlaviyoUnsubscribeProfilesOperator
+from airflow_provider_klaviyo.transfers.sql_to_klaviyo import SqlToKlaviyoConsentOperator
 from tests.operators.kit import Killed, Store, context
 
 if TYPE_CHECKING:
@@ -233,6 +235,55 @@ def test_history_does_not_override_a_later_no(sandbox: SandboxServer, no: str) -
     assert (consent(), told()["can_receive_email_marketing"]) == ("SUBSCRIBED", True)
 
 
+def test_a_no_without_a_later_date_is_not_taken_back_by_a_yes_of_today_unless_asked_for(sandbox: SandboxServer) -> None:
+    vip = make_list()
+    subscribe(None, SARAH, TOM, list_id=vip)
+    sandbox.klaviyo.unsubscribe("sarah@example.com")
+    with pytest.raises(KlaviyoConfigError, match="1 profiles have unsubscribed") as refused:
+        subscribe(None, SARAH, TOM, list_id=vip)
+    assert "resubscribe=True" in str(refused.value)
+    assert sandbox.klaviyo.requests[SUBSCRIBE] == 1
+    subscribe(None, SARAH, list_id=vip, resubscribe=True)
+    assert consent() == "SUBSCRIBED"
+
+
+def test_a_no_at_the_very_moment_of_a_consent_stands(sandbox: SandboxServer) -> None:
+    moment = {"consented_at": "2025-06-01T00:00:00Z"}
+    subscribe(None, SARAH | moment, historical_import=True)
+    sandbox.klaviyo.unsubscribe("sarah@example.com")
+    said_no = told()["consent_timestamp"]
+    with pytest.raises(KlaviyoConfigError, match="1 profiles have unsubscribed"):
+        subscribe(None, SARAH | {"consented_at": said_no}, historical_import=True)
+
+
+def test_who_left_another_list_is_not_put_back_in_both(sandbox: SandboxServer) -> None:
+    """Klaviyo would lift what stands against all lists."""
+    left, joined = make_list(), make_list()
+    subscribe(None, list_id=left)
+    KlaviyoUnsubscribeProfilesOperator(task_id="leave", profiles=[SARAH], list_id=left).execute(context(None))
+    with pytest.raises(KlaviyoConfigError, match="left a list"):
+        subscribe(None, list_id=joined)
+    assert [each["list_id"] for each in told()["list_suppressions"]] == [left]
+
+
+def test_an_id_that_leads_to_somebody_else_is_refused_and_one_that_agrees_is_not(sandbox: SandboxServer) -> None:
+    sandbox.klaviyo.behaviour.opt_in_process = "single_opt_in"
+    subscribe(None, SARAH, TOM)
+    with KlaviyoHook().session() as klaviyo:
+        (tom,) = [each["id"] for each in klaviyo.walk(profiles.list_(filter=equals("email", TOM["email"])))]
+    with pytest.raises(KlaviyoConfigError, match="1 profiles .* or their id leads to somebody else"):
+        subscribe(None, SARAH | {"id": tom})
+    assert subscribe(None, TOM | {"id": tom}) == 1
+
+
+def test_what_klaviyo_does_not_tell_of_a_channel_is_no_no(sandbox: SandboxServer) -> None:
+    """WhatsApp is null for who never had anything to do with it."""
+    sandbox.klaviyo.behaviour.opt_in_process = "single_opt_in"
+    row = {**SARAH, "phone_number": "+14155550123"}
+    subscribe(None, row)
+    assert subscribe(None, row | {"channels": ["whatsapp.marketing"]}) == 1
+
+
 def test_a_bounce_is_nobodys_word(sandbox: SandboxServer) -> None:
     store, vip = Store(), make_list()
     subscribe(None, list_id=vip)
@@ -283,3 +334,19 @@ def test_the_output_of_a_task_that_is_nothing_is_not_no_list(sandbox: SandboxSer
         KlaviyoSubscribeProfilesOperator(task_id="it", profiles=[SARAH], list_id=find())  # type: ignore[arg-type]
     assert str(run_dag(dag).get_task_instance("it").state) == "failed"  # type: ignore[union-attr]
     assert SUBSCRIBE not in sandbox.klaviyo.requests
+
+
+@pytest.mark.parametrize("field", ["list_id", "max_change", "audit_path"])
+@pytest.mark.parametrize("nothing", ["{{ params.get('none') }}", "{{ none }}", "{{ '' }}", "{{ ' ' }}"])
+def test_a_load_whose_list_limit_or_trail_came_to_nothing_is_refused(field: str, nothing: str) -> None:
+    """Without a list its noes would hold everywhere, without a limit for any number of people, without a trail unrecorded."""
+    with DAG("nothing", schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)):
+        given: dict[str, Any] = {"sql_conn_id": "crm", "sql": "SELECT 1", field: nothing}
+        load = SqlToKlaviyoConsentOperator(task_id="load", **given)
+        left_out = SqlToKlaviyoConsentOperator(
+            task_id="left_out", sql_conn_id="crm", sql="SELECT 1", list_id="{{ params.get('list', 'L1') }}"
+        )
+    with pytest.raises(KlaviyoConfigError, match=f"{field} was given and came to nothing"):
+        load.render_template_fields({"params": {}})  # type: ignore[typeddict-item]
+    left_out.render_template_fields({"params": {}})  # type: ignore[typeddict-item]
+    assert (left_out.list_id, left_out.max_change, left_out.audit_path) == ("L1", None, None)

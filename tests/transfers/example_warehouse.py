@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
 from tests.transfers import fivetran
-from tests.transfers.messy import Database
+from tests.transfers.messy_faults import Database
 from tests.transfers.warehouse import Warehouse, warehouse
 
 DUE = datetime(2026, 11, 20, 4, tzinfo=UTC)

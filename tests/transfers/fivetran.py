@@ -18,7 +18,7 @@ TABLES = {
     """,
     "customer_tag": "customer_id BIGINT, index INTEGER, value TEXT",
     '"order"': f"""
-        id BIGINT PRIMARY KEY, customer_id BIGINT, name TEXT, email TEXT, phone TEXT, processed_at TIMESTAMPTZ, updated_at TIMESTAMPTZ,
+        id BIGINT PRIMARY KEY, customer_id BIGINT, name TEXT, email TEXT, processed_at TIMESTAMPTZ, updated_at TIMESTAMPTZ,
         cancelled_at TIMESTAMPTZ, cancel_reason TEXT, financial_status TEXT, fulfillment_status TEXT, currency TEXT,
         total_price DOUBLE PRECISION, total_discounts DOUBLE PRECISION, customer_locale TEXT, test BOOLEAN, {SYNCED}
     """,
@@ -83,7 +83,6 @@ def _orders(store: Store) -> Iterator[Row]:
             number_of(customer["id"]) if customer else None,
             node["name"],
             node["email"],
-            node["phone"],
             node["processedAt"],
             node["updatedAt"],
             node["cancelledAt"],

@@ -93,7 +93,12 @@ def test_a_folder_of_folders_says_how_to_mean_their_files(tmp_path: Path) -> Non
 
 
 def test_what_a_writer_keeps_to_itself_is_no_part_of_a_pattern_that_does_not_name_it(tmp_path: Path) -> None:
-    names = ("_spool/day=1/part-0.jsonl", "_spool/day=1/_temporary/0/part-1.jsonl", "_spool/.tmp/part-2.jsonl", "_spool/_old/2025/part-3.jsonl")
+    names = (
+        "_spool/day=1/part-0.jsonl",
+        "_spool/day=1/_temporary/0/part-1.jsonl",
+        "_spool/.tmp/part-2.jsonl",
+        "_spool/_old/2025/part-3.jsonl",
+    )
     for name in names:
         lay(tmp_path, name, ONE)
 
@@ -280,7 +285,13 @@ def test_a_row_is_called_by_the_column_that_names_it_else_by_file_and_line(tmp_p
 
 
 def test_the_column_that_names_a_row_may_lie_in_an_object(tmp_path: Path) -> None:
-    lines = [{"customer": {"id": 7}}, {"customer.id": 8, "customer": {"id": 0}}, {"customer": None}, {"customer": {"id": None}}, {"customer": 9}]
+    lines = [
+        {"customer": {"id": 7}},
+        {"customer.id": 8, "customer": {"id": 0}},
+        {"customer": None},
+        {"customer": {"id": None}},
+        {"customer": 9},
+    ]
     path = lay(tmp_path, "a.jsonl", "\n".join(map(json.dumps, lines)))
     assert [row.key for row in rows_in(path, key_field="customer.id")] == ["7", "8", "a.jsonl:3", "a.jsonl:4", "a.jsonl:5"]
 

@@ -22,7 +22,9 @@ from airflow_provider_klaviyo.operators.base import Journal
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
 from airflow_provider_klaviyo.transfers.sql_to_klaviyo import SqlToKlaviyoEventsOperator
 from tests.loading.kit import accounted, rejects, session
-from tests.transfers.messy import BAD_EMAILS, BAD_PHONES, LINES, Line, OrderLines, Tally
+from tests.transfers.messy import LINES, OrderLines, Tally
+from tests.transfers.messy_faults import BAD_EMAILS, BAD_PHONES, Line
+from tests.transfers.sql_kit import context
 from tests.transfers.warehouse import Warehouse, warehouse
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ MAPPING = {
     "quantity": FieldMapping("quantity", "properties.Quantity"),
     "price": FieldMapping("unit_price", "properties.ItemPrice"),
     "country": FieldMapping("country", "properties.Country"),
-    "options": FieldMapping("options", "properties.Options", json.loads),
+    "options": FieldMapping("options", "properties.Options", "json"),
     "delivered": FieldMapping("delivered_at", "properties.Delivered"),
 }
 SECRETS = {*BAD_EMAILS, *(phone for phone in BAD_PHONES if len(phone) > 4), "customer.", "guest.", "@ex", "07400", "07401", "+447400"}
@@ -91,7 +93,7 @@ def filled(shop: Warehouse, lines: int) -> Tally:
 
 def operator(folder: Path, where: str = "1 = 1", **fields: Any) -> SqlToKlaviyoEventsOperator:
     """Make the load of the order lines."""
-    given = {
+    given: dict[str, Any] = {
         "task_id": "order_lines",
         "sql": SQL.format(where=where),
         "sql_conn_id": "warehouse",
@@ -109,9 +111,9 @@ def operator(folder: Path, where: str = "1 = 1", **fields: Any) -> SqlToKlaviyoE
 
 def load(sandbox: SandboxServer, made: SqlToKlaviyoEventsOperator) -> LoadReport:
     """Run the operator's query and plan by a clock that does not wait for Klaviyo's limits: they would take minutes."""
-    context: Any = {}
+    given = context()
     with session(sandbox) as klaviyo:
-        return checked(load_rows(klaviyo, made.rows(context, Journal(context)), made._plan(context), sleep=lambda _: None))
+        return checked(load_rows(klaviyo, made.rows(given, Journal(given)), made._plan(given), sleep=lambda _: None))
 
 
 def checked(report: LoadReport) -> LoadReport:
@@ -148,7 +150,9 @@ def is_as_told(sandbox: SandboxServer, report: LoadReport, tally: Tally) -> None
 
 
 @pytest.mark.slow  # a minute and a half, a half of it the local Klaviyo's
-def test_541_909_messy_lines_become_events_and_the_second_run_sends_nothing(klaviyo: SandboxServer, shop: Warehouse, tmp_path: Path) -> None:
+def test_541_909_messy_lines_become_events_and_the_second_run_sends_nothing(
+    klaviyo: SandboxServer, shop: Warehouse, tmp_path: Path
+) -> None:
     tally = filled(shop, LINES)
     report = load(klaviyo, operator(tmp_path))
     assert report.read == LINES
@@ -236,6 +240,7 @@ def test_cancellations_are_events_of_their_own_or_left_to_the_query(klaviyo: San
 
 def test_a_line_of_nothing_at_all_is_rejected_and_the_others_go(klaviyo: SandboxServer, shop: Warehouse, tmp_path: Path) -> None:
     good = next(iter(OrderLines(shop.database, FEW)))._replace(email="sarah@example.com")
-    shop.fill("order_lines", [good, Line(2, *[None] * (len(Line._fields) - 1))])
+    nothing: Any = [2, *[None] * (len(Line._fields) - 1)]
+    shop.fill("order_lines", [good, nothing])
     report = load(klaviyo, operator(tmp_path, allowed_rejects=1))
     assert (report.read, report.accepted, report.reasons) == (2, 1, {"rejected: no_identifier": 1})

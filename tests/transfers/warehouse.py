@@ -16,7 +16,7 @@ import pytest
 
 from airflow_provider_klaviyo.transfers.sql import sql_hook
 from tests.transfers.databases import connection_to
-from tests.transfers.messy import Database
+from tests.transfers.messy_faults import Database
 
 CONN_ID = "warehouse"
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -61,7 +61,7 @@ class Warehouse:
         rows = iter(rows)
         first = next(rows, ())
         with closing(self.hook.get_conn()) as connection:
-            insert = f"INSERT INTO {table} VALUES ({', '.join('?' * len(first))})"
+            insert = f"INSERT INTO {table} VALUES ({', '.join('?' * len(first))})"  # noqa: S608 - our own names
             connection.executemany(insert, itertools.chain([first], rows))
             connection.commit()
 
