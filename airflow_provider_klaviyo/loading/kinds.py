@@ -237,4 +237,4 @@ def kind_of(plan: Plan, now: datetime) -> Kind:
         case "members":
             from airflow_provider_klaviyo.loading.members import Members
 
-            return Members(str(plan.list_id), plan.max_change)
+            return Members(str(plan.list_id), plan.max_change, plan.allows)

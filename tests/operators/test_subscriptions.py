@@ -271,7 +271,7 @@ def test_an_id_that_leads_to_somebody_else_is_refused_and_one_that_agrees_is_not
     subscribe(None, SARAH, TOM)
     with KlaviyoHook().session() as klaviyo:
         (tom,) = [each["id"] for each in klaviyo.walk(profiles.list_(filter=equals("email", TOM["email"])))]
-    with pytest.raises(KlaviyoConfigError, match="1 profiles .* or their id leads to somebody else"):
+    with pytest.raises(KlaviyoConfigError, match=r"1 profiles .* or their id leads to somebody else"):
         subscribe(None, SARAH | {"id": tom})
     assert subscribe(None, TOM | {"id": tom}) == 1
 
@@ -347,6 +347,6 @@ def test_a_load_whose_list_limit_or_trail_came_to_nothing_is_refused(field: str,
             task_id="left_out", sql_conn_id="crm", sql="SELECT 1", list_id="{{ params.get('list', 'L1') }}"
         )
     with pytest.raises(KlaviyoConfigError, match=f"{field} was given and came to nothing"):
-        load.render_template_fields({"params": {}})  # type: ignore[typeddict-item]
-    left_out.render_template_fields({"params": {}})  # type: ignore[typeddict-item]
+        load.render_template_fields({"params": {}})
+    left_out.render_template_fields({"params": {}})
     assert (left_out.list_id, left_out.max_change, left_out.audit_path) == ("L1", None, None)
