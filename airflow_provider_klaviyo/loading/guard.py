@@ -70,7 +70,7 @@ class Guard:
         :param words: The words.
         :return: One verdict for each.
         """
-        if lane in {"historical", "subscribe"} and not self._rules.subscribe:
+        if lane in {"historical", "subscribe", "unsuppress"} and not self._rules.subscribe:
             return [decide(word, Standing(), self._rules, double_opt_in=False) for word in words]
         told = self._standings(words, lane)
         # Read anew each time, and last: of who has no date, the list alone says whether they are asked.

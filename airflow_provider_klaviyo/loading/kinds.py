@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -233,7 +234,7 @@ def kind_of(plan: Plan, now: datetime) -> Kind:
         case "consent":
             from airflow_provider_klaviyo.loading.consents import Consents
 
-            return Consents(plan.consent, plan.max_change)
+            return Consents(replace(plan.consent, said_by=now), plan.max_change)
         case "members":
             from airflow_provider_klaviyo.loading.members import Members
 

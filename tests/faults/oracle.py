@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_klaviyo.loading import LoadReport
+from airflow_provider_klaviyo.loading import Fate, LoadReport
 from tests.faults.driver import LAX, World, world
 from tests.faults.subject import Held, key_of
 from tests.loading.kit import Clock, accounted, rejects
@@ -73,7 +73,7 @@ def check(sandbox: SandboxServer, scenario: Scenario, folder: Path, clock: Clock
         made.run()
         assert made.report is not None
         said = f"{scenario}\nended {made.ends}\nwith {made.report}\nundisturbed {calm.report}"
-        accounted(made.report)
+        check_sum(made.report)
         check_fates(made, calm, said)
         check_holdings(made, calm, said)
         check_again(made, calm, said)
@@ -91,6 +91,15 @@ def check_thrift(made: World) -> None:
     refused += len(scenario.conflicts) if scenario.identity_conflict == "drop_phone" else 0
     assert sum(names[each] for each in BULK) <= -(-scenario.rows // scenario.batch) + refused, f"{names} for {scenario}"
     assert names["POST /api/events"] <= scenario.foreign * scenario.batch, f"{names} for {scenario}"
+
+
+def check_sum(report: LoadReport) -> None:
+    """Check that every row has one fate, and that the rejects file names, beside the rows, what else was not done."""
+    beside = [line for line in rejects(report) if line["key"].startswith(LEFTOVER)]
+    assert len(beside) == report.not_removed
+    if not beside:
+        accounted(report)
+    assert report.read == sum(getattr(report, fate) for fate in Fate)
 
 
 def keys(report: LoadReport, fate: str) -> frozenset[str]:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_klaviyo.api import profiles
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
+from tests.loading.kit import session
 from tests.transfers import fivetran
 from tests.transfers.messy_faults import Database
 from tests.transfers.warehouse import Warehouse, warehouse
@@ -107,9 +109,14 @@ def consents(made: Warehouse, at: Moments) -> None:
             (2, 2, "mia@example.com", None, "email", "yes", first),
             (3, 2, "mia@example.com", None, "email", "no", then),
             (4, 3, None, "07400 123456", "sms", "yes", first),
-            (5, 4, "early@example.com", None, "email", "yes", at.too_early),
+            (5, 4, "early@example.com", None, "email", "yes", at.before(days=10)),
+            (6, 5, "zoe@example.com", None, "email", "perhaps", first),
         ],
     )
+
+
+KNOWN = ("sarah@example.com", "mia@example.com", "done@example.com")
+"""Who is in Klaviyo before anybody is erased."""
 
 
 def requests(made: Warehouse, at: Moments) -> None:
@@ -154,6 +161,10 @@ def example_warehouse(
     with warehouse("postgres" if name not in TABLES else database, folder, monkeypatch) as made:
         monkeypatch.setenv("AIRFLOW_CONN_CRM", os.environ["AIRFLOW_CONN_WAREHOUSE"])
         monkeypatch.setenv("AIRFLOW_VAR_KLAVIYO_STATE_PATH", f"file://{folder}/state")
+        if name == "gdpr_erasure":
+            with session(sandbox) as klaviyo:
+                for email in KNOWN:
+                    klaviyo.send(profiles.create(profile={"email": email}))
         if lay := TABLES.get(name):
             lay(made, Moments(due))
         else:

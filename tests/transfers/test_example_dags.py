@@ -172,16 +172,13 @@ def test_the_newest_word_of_a_person_comes_from_the_crm(sandbox: SandboxServer, 
         ("mia@example.com", "email.marketing", "UNSUBSCRIBED"),
         ("sarah@example.com", "email.marketing", "SUBSCRIBED"),
     ]
-    assert (report["read"], report["accepted"], report["skipped"]) == (4, 3, 1)
+    assert (report["read"], report["accepted"], report["skipped"]) == (5, 3, 2)
     assert set(held(sandbox)["members"]) == {("Newsletter", "sarah@example.com"), ("Newsletter", "+447400123456")}
 
 
 @DATABASES
 def test_people_who_ask_for_it_are_erased_and_their_requests_closed(sandbox: SandboxServer, lay: Any, run: Run, database: str) -> None:
     made = lay("gdpr_erasure", database)
-    with session(sandbox) as klaviyo:
-        for email in ("sarah@example.com", "mia@example.com", "done@example.com"):
-            klaviyo.send(profiles.create(profile={"email": email}))
     run("gdpr_erasure")
     carried_out(sandbox)
     assert emails(sandbox) == {"mia@example.com", "done@example.com"}
