@@ -115,9 +115,9 @@ class Load:
         log.info(
             "%s: %s rows read, %s to send in %s batches.",
             self.plan.kind,
-            manifest.read,
-            sum(manifest.batches.values()),
-            len(manifest.batches),
+            f"{manifest.read:,}",
+            f"{sum(manifest.batches.values()):,}",
+            f"{len(manifest.batches):,}",
         )
 
     def _changes(self, guard: Guard, kind: Kind, manifest: Manifest) -> dict[str, int]:
@@ -266,7 +266,9 @@ class Load:
         counted = [batch for batch in batches if kind.lane_of(batch.name).counted]
         names = [f"staging-{at + 1:06d}" for at in range(manifest.outcome_files)] + [batch.name for batch in batches]
         reasons, path = rejects.write(self._rejects_path, (line for name in names for line in stage.outcomes(name)))
-        reasons |= {reason: reasons.get(reason, 0) + count for reason, count in manifest.reasons.items() if reason.startswith(Fate.UNCHANGED)}
+        reasons |= {
+            reason: reasons.get(reason, 0) + count for reason, count in manifest.reasons.items() if reason.startswith(Fate.UNCHANGED)
+        }
         beside = [batch for batch in batches if not kind.lane_of(batch.name).counted]
         removed = sum(batch.counts.get(Fate.LOADED, 0) for batch in beside)
         not_removed = sum(count for batch in beside for fate, count in batch.counts.items() if fate is not Fate.LOADED)

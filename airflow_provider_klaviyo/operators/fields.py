@@ -104,7 +104,7 @@ class DeclaredOperator(BaseOperator):
         if "__init__" in vars(cls):
             return
         ancestors = [each for each in reversed(cls.__mro__[1:]) if issubclass(each, DeclaredOperator)]
-        cls._declared = MappingProxyType({name: each for base in ancestors for name, each in base._declared.items()})
+        cls._declared = MappingProxyType({name: each for base in ancestors for name, each in vars(base).get("_declared", {}).items()})
         fields = _fields(cls)
         if not fields and len(cls.__bases__) == 1:
             return

@@ -118,11 +118,12 @@ def test_killed_at_every_step_each_word_goes_once(klaviyo: SandboxServer, tmp_pa
             except Killed:
                 staged = store.get("load", {}).get("phase") in {"staged", "done"}
                 store.revive()
+                doubt = ""
                 try:
                     report = accounted(load_rows(api, untouchable() if staged else rows, this, store=store, sleep=lambda _: None))
-                    assert report.accepted + report.unchanged == 10
                 except KlaviyoLoadFailed as failure:
-                    assert "nobody knows" in str(failure)
+                    doubt = str(failure)
+                assert "nobody knows" in doubt or (not doubt and report.accepted + report.unchanged == 10)
             else:
                 break
         assert max(people_in(klaviyo, SUBSCRIBE).values()) == 1, f"killed at write {kills}"

@@ -36,7 +36,7 @@ class Store(dict[str, Any]):
     dies_at: int | None = None
     writes = 0
 
-    def set(self, key: str, value: Any, *, retention: Any = None) -> None:  # noqa: ARG002
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
         """Set a key."""
         self.writes += 1
         if self.dies_at is not None and self.writes >= self.dies_at:
