@@ -37,7 +37,13 @@ def exports(folder: Path) -> None:
     day.mkdir(parents=True)
     (day / "customers.csv.gz").write_bytes(gzip.compress(CUSTOMERS.encode()))
     (day / "consent.csv").write_text(CONSENT)
-    order = {"order_no": 7, "placed_at": "2026-11-19T12:00:00", "total": "19.90", "currency": "GBP", "customer": {"mail": "Ann@example.com"}}
+    order = {
+        "order_no": 7,
+        "placed_at": "2026-11-19T12:00:00",
+        "total": "19.90",
+        "currency": "GBP",
+        "customer": {"mail": "Ann@example.com"},
+    }
     lines = [json.dumps({**order, "order_no": at, "lines": [{"sku": "A", "quantity": at}]}) for at in (7, 8)]
     (day / "orders-01.jsonl.gz").write_bytes(gzip.compress("\n".join([*lines, '{"order_no": 9, ']).encode()))
 
