@@ -11,7 +11,7 @@ from airflow_provider_klaviyo.loading.journal import Batch, Journal
 from airflow_provider_klaviyo.loading.kinds import Kind
 from airflow_provider_klaviyo.loading.lanes import Lane
 from airflow_provider_klaviyo.loading.rows import Fate, Outcome
-from airflow_provider_klaviyo.loading.stage import Stage
+from airflow_provider_klaviyo.loading.stage import UNSEEN, Stage
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.session import Session
@@ -39,7 +39,7 @@ def confirm(session: Session, kind: Kind, stage: Stage, journal: Journal, batche
     for batch in batches:
         lane = kind.lane_of(batch.name)
         items = lane.unpack(stage.body(batch.name))
-        told = (line for line in stage.outcomes(batch.name) if line["stage"] != STAGE)  # a try that died while it read back has left some
+        told = stage.outcomes(batch.name)
         ended = [Outcome(**{**line, "fate": Fate(line["fate"])}) for line in told]
         if any(each.at is None for each in ended):
             continue  # which of its rows Klaviyo took is not known
@@ -51,7 +51,7 @@ def confirm(session: Session, kind: Kind, stage: Stage, journal: Journal, batche
             left -= LOOK_EVERY
             missing = _missing(session, kind, lane, items, missing)
         if missing is not None:
-            _told(batch, stage, ended, missing, len(open_))
+            _told(batch, stage, missing, len(open_))
         batch.verified = True
         journal.record(batch)
 
@@ -68,11 +68,11 @@ def _elsewhere(batch: Batch, stage: Stage) -> set[int]:
     return {at for at, identity in enumerate(stage.identities(batch.name)) if identity in again} if again else set()
 
 
-def _told(batch: Batch, stage: Stage, ended: list[Outcome], missing: Sequence[int], taken: int) -> None:
+def _told(batch: Batch, stage: Stage, missing: Sequence[int], taken: int) -> None:
     keys = stage.keys(batch.name)
     why = "Klaviyo took the row and does not show it"
     unseen = [Outcome(keys[at], Fate.UNKNOWN, STAGE, "not_shown", why, job=batch.job, attempt=batch.attempt, at=at) for at in missing]
-    stage.put_outcomes(batch.name, [*ended, *unseen])
+    stage.put_outcomes(f"{batch.name}{UNSEEN}", unseen)  # a file of its own: a try that dies of writing it loses nothing else
     counts = {fate: count for fate, count in batch.counts.items() if fate not in TAKEN}
     counts[Fate.LOADED] = taken - len(missing)
     counts[Fate.UNKNOWN] = counts.get(Fate.UNKNOWN, 0) + len(missing)

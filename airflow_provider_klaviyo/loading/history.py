@@ -17,6 +17,7 @@ from airflow_provider_klaviyo.loading.journal import Batch, State
 from airflow_provider_klaviyo.loading.ledger import Ledger
 from airflow_provider_klaviyo.loading.rows import Fate
 from airflow_provider_klaviyo.loading.snapshot import Fingerprints, Snapshot, fingerprints
+from airflow_provider_klaviyo.loading.stage import UNSEEN
 
 if TYPE_CHECKING:
     from airflow_provider_klaviyo.loading.plan import Plan
@@ -114,7 +115,7 @@ def _those(how: Became, batches: Iterable[Batch], stage: Stage, of: Callable[[st
 
 def _fates(batch: Batch, stage: Stage) -> Iterator[tuple[int, Became]]:
     """Yield what became of the rows of a batch; those of a refused one that went on in another are told of there."""
-    ended = {line["at"]: line["fate"] for line in stage.outcomes(batch.name)}
+    ended = {line["at"]: line["fate"] for line in (*stage.outcomes(batch.name), *stage.outcomes(f"{batch.name}{UNSEEN}"))}
     settled = batch.state is State.SETTLED and None not in ended  # that rows failed is known, but not which
     for at in range(batch.rows):
         if at in ended:

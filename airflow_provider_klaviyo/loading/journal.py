@@ -59,7 +59,7 @@ class State(StrEnum):
     """Every row has its fate, but for those that went on in the batch's children."""
 
 
-HALVES = ("a", "b")
+HALVES = ("a", "b", "c")
 """Ends the names of what goes in the place of a batch that was refused: the first has all of the rest, where it is known whose fault it was."""
 GUARDED = "g"
 """Ends the name of what is left of a batch once Klaviyo's state was looked at."""

@@ -35,7 +35,7 @@ from airflow_provider_klaviyo.loading.rows import Fate
 from airflow_provider_klaviyo.loading.said import NOES
 from airflow_provider_klaviyo.loading.seen import seen
 from airflow_provider_klaviyo.loading.settle import Settlement, family, look
-from airflow_provider_klaviyo.loading.stage import Manifest, Stage
+from airflow_provider_klaviyo.loading.stage import UNSEEN, Manifest, Stage
 from airflow_provider_klaviyo.loading.submit import Submission
 from airflow_provider_klaviyo.session import Session
 
@@ -265,7 +265,9 @@ class Load:
         batches = list(family(self.journal, manifest.batches))
         counted = [batch for batch in batches if kind.lane_of(batch.name).counted]
         names = [f"staging-{at + 1:06d}" for at in range(manifest.outcome_files)] + [batch.name for batch in batches]
-        reasons, path = rejects.write(self._rejects_path, (line for name in names for line in stage.outcomes(name)))
+        names += [f"{batch.name}{UNSEEN}" for batch in batches]
+        # Where another try has taken over and ended meanwhile, the stage is gone: its file is not touched.
+        reasons, path = rejects.write(self._rejects_path, (line for name in names for line in stage.outcomes(name)), check=stage.manifest)
         reasons |= {
             reason: reasons.get(reason, 0) + count for reason, count in manifest.reasons.items() if reason.startswith(Fate.UNCHANGED)
         }

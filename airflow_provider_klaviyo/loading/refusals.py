@@ -64,10 +64,9 @@ def judge(error: KlaviyoApiError, batch: Batch, lane: Lane) -> Judgement:
     rest = [at for at in every if at not in rejected and at not in reused]
     told_all = bool(guilty) and not batch.name.endswith(HALVES)  # a second refusal shows that the first told not all
     middle = len(rest) if told_all else len(rest) // 2
-    first, second = HALVES
-    parts = {
-        f"{batch.name}{first}": rest[:middle],
-        f"{batch.name}{second}": rest[middle:],
+    # Three stand alone at once: that way one bad row of ten thousand is found with a request less.
+    cuts = [[each] for each in rest] if not told_all and len(rest) == len(HALVES) else [rest[:middle], rest[middle:]]
+    parts = {f"{batch.name}{letter}": part for letter, part in zip(HALVES, cuts, strict=False)} | {
         f"{SINGLE}-{batch.name}": sorted(reused),
     }
     return Judgement(rejected, {name: rows for name, rows in parts.items() if rows}, blind)

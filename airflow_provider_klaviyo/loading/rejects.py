@@ -6,9 +6,10 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-from collections.abc import Iterable, Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from itertools import chain
 from uuid import uuid4
 
 from airflow_provider_klaviyo.api.errors import KlaviyoConfigError
@@ -23,34 +24,32 @@ AGAIN = frozenset({Fate.REJECTED, Fate.UNKNOWN})
 """Fates of rows that are loaded again."""
 
 
-def write(path: Folder, lines: Iterable[Json]) -> tuple[dict[str, int], str]:
+def write(path: Folder, lines: Iterable[Json], *, check: Callable[[], object] = lambda: None) -> tuple[dict[str, int], str]:
     """
     Write every row that was not loaded, with its reason, as a line of JSON. Rows that there was nothing to send for are only counted.
 
     :param path: The file; an earlier run's is replaced, or deleted where nothing was rejected.
     :param lines: The rows.
+    :param check: Called when all are read and before the file is touched; what it raises leaves the file as it was.
     :return: How many there are by ``fate: code``, and the file, or ``""`` where there is none.
     """
     reasons: dict[str, int] = {}
-
-    def listed() -> Iterator[Json]:
+    with tempfile.TemporaryFile(prefix="klaviyo-rejects-") as spool:
         for line in lines:
             reason = f"{line['fate']}: {line['code']}"
             reasons[reason] = reasons.get(reason, 0) + 1
             if line["fate"] != Fate.UNCHANGED:
-                yield line
-
-    rows = listed()
-    first = next(rows, None)
-    if first is None:
-        if path.exists():
-            path.unlink()  # it would be taken for this run's
-        return reasons, ""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        for line in chain((first,), rows):
-            told = {name: value for name, value in line.items() if name != "at"}
-            file.write(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+                told = {name: value for name, value in line.items() if name != "at"}
+                spool.write(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        check()
+        if not spool.tell():
+            if path.exists():
+                path.unlink()  # it would be taken for this run's
+            return reasons, ""
+        spool.seek(0)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            shutil.copyfileobj(spool, file)
     return reasons, str(path)
 
 

@@ -18,6 +18,9 @@ from airflow_provider_klaviyo.loading.plan import Folder
 from airflow_provider_klaviyo.loading.rows import Fate, Json, Outcome
 from airflow_provider_klaviyo.loading.seen import WIDTH
 
+UNSEEN = "-unseen"
+"""Ends the name of the outcomes of a batch's rows that were read back and not shown."""
+
 
 class StageLost(KlaviyoInDoubt):
     """The stage of a load that has begun is not there."""
@@ -152,6 +155,9 @@ class Stage:
     def remove(self) -> None:
         """Delete the folder with all that is in it."""
         if self.folder.exists():
+            manifest = self.folder / "manifest.json"
+            if manifest.exists():
+                manifest.unlink()  # first: without it nobody takes the rest for a stage
             for path in list(self.folder.iterdir()):
                 path.unlink()
             _rmdir(self.folder)

@@ -211,7 +211,7 @@ def test_who_follows_the_reasons_has_the_lines_loaded(klaviyo: SandboxServer, sh
     load(klaviyo, operator(tmp_path))
     mended = {
         **MAPPING,
-        "time": FieldMapping("invoice_date", "time", "iso8601"),
+        "time": FieldMapping("invoice_date", "time", "iso8601:Europe/London"),
         "id": FieldMapping("line_id", "unique_id", lambda text: text[:255]),
     }
     again = operator(
