@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import struct
 import threading
@@ -19,6 +20,8 @@ from airflow_provider_klaviyo.session import open_async_session, open_session
 from airflow_provider_klaviyo.settings import Settings
 
 KEY = "pk_doNotShowThis0123456789"
+FULL = os.environ.get("KLAVIYO_TEST_FULL") == "1"
+"""Whether tests that take minutes run whole. Otherwise they run in part, the same part each time: all at once would not fit two cores and half an hour."""
 
 
 @dataclass

@@ -19,6 +19,7 @@ from tests.faults.scenario import JobEnd, Kill, Scenario
 from tests.faults.subjects import SUBJECTS
 from tests.faults.troubles import TROUBLES, Trouble
 from tests.faults.worker import Death
+from tests.kit import FULL
 
 SEED = int(os.environ.get("FAULTS_SEED", "4"))
 RUNS = int(os.environ.get("FAULTS_RUNS", "200"))
@@ -61,7 +62,7 @@ STEPS = [
     for kind, subject in SUBJECTS.items()
     for step, (method, _) in subject.steps.items()
     for what in (READS if method == "GET" else WRITES)
-]
+][:: 1 if FULL else 3]
 DEATHS: tuple[Death, ...] = ("after", "torn", "overtaken")
 """Before a step is after the one before."""
 

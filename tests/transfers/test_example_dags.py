@@ -16,6 +16,7 @@ from airflow_provider_klaviyo.api import profiles
 from airflow_provider_klaviyo.loading import Fate
 from airflow_provider_klaviyo.sandbox.klaviyo import later
 from airflow_provider_klaviyo.sandbox.server import SandboxServer
+from tests.kit import FULL
 from tests.loading.kit import emails, held, session
 from tests.operators.test_examples import load
 from tests.transfers.example_warehouse import DUE, example_warehouse
@@ -124,7 +125,7 @@ def test_a_warehouse_lands_in_klaviyo_by_the_day_and_from_the_beginning_once(
     assert "new@example.com" not in emails(sandbox)
 
 
-DATABASES = pytest.mark.parametrize("database", ["sqlite", "postgres"])
+DATABASES = pytest.mark.parametrize("database", ["sqlite", "postgres"] if FULL else ["sqlite"])
 
 
 @DATABASES

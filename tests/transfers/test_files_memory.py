@@ -14,7 +14,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-FEW, MANY = 10_000, 1_000_000
+from tests.kit import FULL
+
+FEW, MANY = 10_000, 1_000_000 if FULL else 200_000
 MEGABYTE = 2**20
 CHILD = """
 import resource, sys
