@@ -15,6 +15,8 @@ os.environ.update(
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parents[1] / "example_dags"),
         "AIRFLOW__CORE__FERNET_KEY": "",
+        # A test that runs one DAG twice would otherwise serialize it twice.
+        "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "86400",
         "AIRFLOW__KLAVIYO__SETTLE_SECONDS": "0",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
     }

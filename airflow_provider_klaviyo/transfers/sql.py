@@ -190,7 +190,24 @@ def _psycopg(hook: DbApiHook, connection: Any) -> Any:  # noqa: ARG001 - one sig
     connection.autocommit, connection.read_only = False, True
     connection.isolation_level = import_module("psycopg").IsolationLevel.REPEATABLE_READ
     _plan_for_all_rows(connection)
+    _take_any_date(connection)
     return connection.cursor(CURSOR, row_factory=import_module("psycopg.rows").tuple_row)
+
+
+def _take_any_date(connection: Any) -> None:
+    """Let a date that Python has no form for, such as ``infinity`` or one before our era, come as text: it is its row's fault alone."""
+    error, loaders = import_module("psycopg").DataError, import_module("psycopg.types.datetime")
+    for kind in ("date", "time", "timetz", "timestamp", "timestamptz"):
+        base = getattr(loaders, f"{kind.title()}Loader")
+
+        class OrText(base):  # type: ignore[misc, valid-type] # psycopg may not be there
+            def load(self, data: Any) -> Any:
+                try:
+                    return super().load(data)
+                except error:
+                    return bytes(data).decode()
+
+        connection.adapters.register_loader(kind, OrText)
 
 
 def _psycopg2(hook: DbApiHook, connection: Any) -> Any:  # noqa: ARG001
@@ -227,6 +244,8 @@ def _mysqlclient(hook: DbApiHook, connection: Any, *, driver: str) -> Any:
 
 def _sqlite(hook: DbApiHook, connection: Any) -> Any:  # noqa: ARG001
     connection.execute("PRAGMA query_only = ON")
+    # SQLite keeps any bytes as text. What is no UTF-8 is its row's fault alone, and the check says so; the driver's own error quotes the value.
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
     return connection.cursor()
 
 

@@ -17,6 +17,7 @@ from airflow_provider_klaviyo.api import limits
 from airflow_provider_klaviyo.operators.request import KlaviyoRequestOperator
 from airflow_provider_klaviyo.transfers.base import KlaviyoLoadOperator
 from docs._ext import catalogue
+from tests.transfers.example_warehouse import example_warehouse
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -38,15 +39,20 @@ def load(name: str) -> Any:
     return module.dag
 
 
-WITH_SOURCES = {
-    *("crm_consent_to_klaviyo", "gdpr_erasure", "list_sync", "nightly_skip_unchanged"),
-    *("shopify_warehouse_to_klaviyo", "warehouse_to_klaviyo", "files_to_klaviyo"),
-}
-"""Examples that read a database or files: tests/transfers/test_example_dags.py and test_example_files.py lay those out, and run them."""
+WITH_FILES = {"files_to_klaviyo"}
+"""Examples that read files: tests/transfers/test_example_files.py lays those out, and runs them."""
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in WITH_SOURCES))
-def test_an_example_runs_and_each_operator_calls_what_it_links(sandbox: SandboxServer, run_dag: Callable[..., DagRun], name: str) -> None:
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in WITH_FILES))
+def test_an_example_runs_and_each_operator_calls_what_it_links(
+    sandbox: SandboxServer, run_dag: Callable[..., DagRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with example_warehouse(name, sandbox, tmp_path, monkeypatch):
+        check_example(sandbox, run_dag, name)
+
+
+def check_example(sandbox: SandboxServer, run_dag: Callable[..., DagRun], name: str) -> None:
+    """Run an example, and hold what each of its operators calls against what it links."""
     prepare(name, run_dag)
     sandbox.klaviyo.add_flow("Welcome of Airflow")  # people make flows, no operator does
     sandbox.klaviyo.requests.clear()

@@ -244,3 +244,15 @@ def test_a_line_of_nothing_at_all_is_rejected_and_the_others_go(klaviyo: Sandbox
     shop.fill("order_lines", [good, nothing])
     report = load(klaviyo, operator(tmp_path, allowed_rejects=1))
     assert (report.read, report.accepted, report.reasons) == (2, 1, {"rejected: no_identifier": 1})
+
+
+def test_text_that_is_no_utf_8_and_a_date_without_end_are_one_lines_own_fault(
+    klaviyo: SandboxServer, shop: Warehouse, tmp_path: Path
+) -> None:
+    good = next(iter(OrderLines(shop.database, FEW)))._replace(email="sarah@example.com")
+    shop.fill("order_lines", [good, good._replace(line_no=2, line_id="2")])
+    worse = {"sqlite": "description = CAST(x'536172ff6168' AS TEXT)", "postgres": "delivered_at = 'infinity'"}[shop.database]
+    shop.run(f"UPDATE order_lines SET {worse} WHERE line_no = 2")  # noqa: S608 - our own words
+    report = load(klaviyo, operator(tmp_path))
+    assert (report.read, report.accepted) == (2, 2)
+    assert report.dropped == ({"properties.ProductName: not_unicode": 1} if shop.database == "sqlite" else {})
