@@ -155,10 +155,8 @@ class Stage:
     def remove(self) -> None:
         """Delete the folder with all that is in it."""
         if self.folder.exists():
-            manifest = self.folder / "manifest.json"
-            if manifest.exists():
-                manifest.unlink()  # first: without it nobody takes the rest for a stage
-            for path in list(self.folder.iterdir()):
+            # The manifest first: without it nobody takes the rest for a stage.
+            for path in sorted(self.folder.iterdir(), key=lambda each: each.name != "manifest.json"):
                 path.unlink()
             _rmdir(self.folder)
 
